@@ -1,0 +1,1 @@
+"""The conversation: answering, dialogue, inbox and the gateway that serves them."""

@@ -1,0 +1,99 @@
+"""Retrieve and rank: lexical and dense search, the classifier, then the ranker's probabilities."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.classifier import EntryClassifier
+from index.features import Corpus, Cues, Found, build_features
+from index.ranker import Ranker
+from knowledge.snapshot import Snapshot
+from knowledge.taxonomy import Taxonomy
+
+from ..answer import Answer
+from .draft import Candidate, Draft
+
+Floats = NDArray[np.float32]
+TOPIC_WEIGHT = 0.9
+"""a follow-up read with the conversation's topic counts a little less than the words as written"""
+
+
+class CueFinder:
+    """Aspects and areas that a text names, by the taxonomy's words."""
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        self._aspects = {a.id: _any_of(a.words) for a in taxonomy.aspects}
+        words: dict[int, list[str]] = {}
+        for area in taxonomy.areas:
+            words.setdefault(int(area.code[1:]), []).extend(area.words)
+        for service in taxonomy.services:
+            words.setdefault(int(service.area[1:]), []).extend(service.words)
+        self._areas = {number: _any_of(tuple(w)) for number, w in words.items()}
+
+    def __call__(self, text: str) -> Cues:
+        return Cues(
+            frozenset(a for a, pattern in self._aspects.items() if pattern.search(text)),
+            frozenset(n for n, pattern in self._areas.items() if pattern.search(text)),
+        )
+
+
+def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(w.lower()) for w in sorted(words, key=len, reverse=True)))
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Everything that is needed to rank entries for a vector: one consistent generation."""
+
+    snapshot: Snapshot
+    corpus: Corpus
+    search: Search
+    classifier: EntryClassifier
+    ranker: Ranker
+    cues: CueFinder
+    thresholds: Mapping[str, float]
+
+    def rank(self, text: str, vector: Floats) -> tuple[dict[str, float], float]:
+        """entry id → probability, and the probability of none of them."""
+        log_p = self.classifier.log_probabilities(vector[None, :])[0]
+        table = build_features(vector, text, self.search(text, vector), log_p, self.corpus, self.cues(text))
+        p = self.ranker.probabilities(table)
+        ids = self.corpus.entry_ids
+        return {ids[int(e)]: float(x) for e, x in zip(table.candidates, p[:-1], strict=True)}, float(p[-1])
+
+
+class Search:
+    """(text, vector) → the best passages of both searches; implemented over the live index bundle."""
+
+    def __call__(self, text: str, vector: Floats) -> Found:
+        raise NotImplementedError
+
+
+class Retrieve:
+    name = "retrieve"
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __call__(self, draft: Draft) -> Answer | None:
+        ranked = [
+            self._engine.rank(text, vector) for text, vector in zip(draft.variants, draft.vectors, strict=True)
+        ]
+        best = min(range(len(ranked)), key=lambda i: (ranked[i][1] - max(ranked[i][0].values()), i))
+        probabilities, none = ranked[best]
+        snapshot, on = self._engine.snapshot, draft.question.on
+        draft.ranked = [
+            Candidate(snapshot.entries[e], snapshot.revision_of(e), p)
+            for e, p in sorted(probabilities.items(), key=lambda item: -item[1])
+            if e in snapshot.entries and snapshot.entries[e].in_force(on)
+        ]
+        draft.none_probability = none
+        draft.trace["variant"] = best
+        draft.trace["candidates"] = [[c.entry.id, round(c.probability, 4)] for c in draft.ranked[:8]]
+        draft.trace["none"] = round(none, 4)
+        return None

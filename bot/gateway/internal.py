@@ -1,0 +1,45 @@
+"""Routes for Rasa on loopback, behind the shared secret: encode texts, run an action."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field
+
+from index.text import normalise
+
+from .problems import Problem
+from .state import service_of
+
+HEADER = "X-Minda-Secret"
+
+
+async def require_secret(request: Request) -> None:
+    given = request.headers.get(HEADER, "").encode("utf-8", "replace")
+    if not hmac.compare_digest(given, service_of(request).settings.secret.encode()):
+        raise Problem(401, "没有权限。")
+
+
+router = APIRouter(prefix="/internal", dependencies=[Depends(require_secret)], include_in_schema=False)
+
+
+class EncodeRequest(BaseModel):
+    texts: list[str] = Field(max_length=256)
+    kind: str = "query"
+
+
+class EncodeResponse(BaseModel):
+    dim: int
+    vectors: str
+    """base64 of float32 little-endian, n × dim"""
+
+
+@router.post("/encode")
+async def encode(body: EncodeRequest, request: Request) -> EncodeResponse:
+    encoding = service_of(request).encoding
+    vectors = await encoding.encode([normalise(t) for t in body.texts])
+    return EncodeResponse(
+        dim=encoding.encoder.dim, vectors=base64.b64encode(vectors.astype("<f4").tobytes()).decode()
+    )

@@ -1,0 +1,54 @@
+"""What a conversation remembers between turns; stored as JSON with the conversation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from knowledge.snapshot import Snapshot
+from knowledge.taxonomy import Taxonomy
+
+from .answer import Answer, Verdict, verdict_rows
+
+MISSES_BEFORE_OFFER = 2
+
+
+class Memory(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    topic_entry: str | None = None
+    area: str | None = None
+    service: str | None = None
+    choices: dict[str, str] = {}
+    """choice id → label, as last offered"""
+    offered_person: bool = False
+    question: str | None = None
+    """the last question as asked (masked): what a ticket would be about"""
+    last_text: str | None = None
+    misses: int = 0
+    ticket: str | None = None
+
+    def topic_words(self, snapshot: Snapshot, taxonomy: Taxonomy) -> str | None:
+        """Words that stand for the topic in a follow-up question."""
+        if self.service and self.service in taxonomy.service_by_code:
+            return taxonomy.service_by_code[self.service].name.split("、")[0]
+        if self.topic_entry and self.topic_entry in snapshot.entries:
+            return snapshot.entries[self.topic_entry].title
+        return None
+
+    def after(self, answer: Answer, question: str) -> Memory:
+        """The memory once this answer has been given."""
+        reply = answer.reply
+        update: dict[str, Any] = {
+            "choices": {c.id: c.label for c in reply.choices or []},
+            "offered_person": verdict_rows()[answer.verdict].offers_person,
+            "last_text": reply.text,
+        }
+        if reply.kind in ("answer", "redirect", "handoff", "clarify", "crisis"):
+            update["question"] = question
+        if reply.kind in ("answer", "redirect") and reply.entry_id:
+            update |= {"topic_entry": reply.entry_id, "area": reply.area, "service": reply.service}
+        missed = answer.verdict in (Verdict.HANDOFF_UNSURE, Verdict.CLARIFY_CHOICES)
+        update["misses"] = self.misses + 1 if missed else 0
+        return self.model_copy(update=update)

@@ -1,0 +1,1 @@
+"""How an entry is found: encoder, vectors, lexical search, ranking. No SQL, no chat."""
