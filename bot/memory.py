@@ -12,6 +12,12 @@ from knowledge.taxonomy import Taxonomy
 from .answer import Answer, Verdict, verdict_rows
 
 MISSES_BEFORE_OFFER = 2
+_REASONS = {
+    Verdict.HANDOFF_UNSURE: "unsure",
+    Verdict.CLARIFY_CHOICES: "unsure",
+    Verdict.FAILED_ERROR: "failed",
+    Verdict.CRISIS_URGENT: "crisis",
+}
 
 
 class Memory(BaseModel):
@@ -26,6 +32,10 @@ class Memory(BaseModel):
     question: str | None = None
     """the last question as asked (masked): what a ticket would be about"""
     last_text: str | None = None
+    last_entry: str | None = None
+    """the entry last shown, of any kind"""
+    reason: str = "asked"
+    """why a person would be needed, if the citizen agrees now"""
     misses: int = 0
     ticket: str | None = None
 
@@ -44,6 +54,8 @@ class Memory(BaseModel):
             "choices": {c.id: c.label for c in reply.choices or []},
             "offered_person": verdict_rows()[answer.verdict].offers_person,
             "last_text": reply.text,
+            "last_entry": reply.entry_id,
+            "reason": _REASONS.get(answer.verdict, "asked"),
         }
         if reply.kind in ("answer", "redirect", "handoff", "clarify", "crisis"):
             update["question"] = question
