@@ -1,9 +1,8 @@
-"""Snapshot → index bundle → trained ranker → Engine: what is rebuilt when something is published."""
+"""Snapshot → index bundle with a trained ranker → Engine: what is rebuilt when something is published."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,25 +10,30 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from index.build import build_vectors
+from index.bundle import IndexBundle, load_bundle, load_current, point_to, write_bundle
 from index.calibration import choose_thresholds
 from index.classifier import EntryClassifier
+from index.encoder import Encoder
 from index.features import KINDS, ROLES, Corpus
+from index.lexical import LexicalIndex
+from index.passages import Passage, passages_of
 from index.ranker import Ranker
+from index.search import BundleSearch
 from index.training import TrainingReport, train
 from knowledge.content import Entry
 from knowledge.snapshot import Snapshot
 
-from .answering.retrieve import CueFinder
+from .answering.retrieve import CueFinder, Engine
 
 Floats = NDArray[np.float32]
 DIRECT_RISK = 0.01
 CHECK_RISK = 0.06
-MODEL_FILES = ("classifier.npz", "ranker.npz", "model.json")
 
 
 @dataclass(frozen=True)
 class Model:
-    """What training gives besides the index; lives in a folder of its own, named by snapshot and encoder."""
+    """What training gives besides the index; its files lie in the bundle's folder."""
 
     classifier: EntryClassifier
     ranker: Ranker
@@ -37,16 +41,14 @@ class Model:
     facts: dict[str, object]
 
 
-def build_corpus(
-    entries: Sequence[Entry], vectors: Floats, entry_ids: Sequence[str], roles: Sequence[str], texts: Sequence[str]
-) -> Corpus:
-    """Arrays over passages; entry_ids, roles and texts run along the rows of `vectors`."""
+def build_corpus(entries: Sequence[Entry], passages: Sequence[Passage], vectors: Floats) -> Corpus:
+    """The arrays of a bundle; passages run along the rows of `vectors`."""
     order = {entry.id: number for number, entry in enumerate(entries)}
     return Corpus(
         vectors=vectors,
-        entry_of=np.array([order[i] for i in entry_ids], dtype=np.int64),
-        role=np.array([ROLES.index(r) for r in roles], dtype=np.int64),
-        texts=texts,
+        entry_of=np.array([order[p.entry_id] for p in passages], dtype=np.int64),
+        role=np.array([ROLES.index(p.role) for p in passages], dtype=np.int64),
+        texts=[p.text for p in passages],
         entry_ids=[e.id for e in entries],
         kinds=np.array([KINDS.index(e.kind) for e in entries], dtype=np.int64),
         areas=np.array([int(e.area[1:]) if e.area else 0 for e in entries], dtype=np.int64),
@@ -64,26 +66,20 @@ def train_model(
         report.confidence, report.harmful, direct_risk=DIRECT_RISK, check_risk=CHECK_RISK
     )
     facts = {
-        "seed": seed, "questions": report.questions, "entries": len(corpus.entry_ids), "top1": report.top1,
+        "seed": seed, "entry_ids": list(corpus.entry_ids), "questions": report.questions, "entries": len(corpus.entry_ids), "top1": report.top1,
         "top3": report.top3, "ece": report.ece, "none_auroc": report.none_auroc, "seconds": round(report.seconds, 1),
         "direct_risk": DIRECT_RISK, "check_risk": CHECK_RISK,
     }  # fmt: skip
     return Model(classifier, ranker, asdict(thresholds), facts), report
 
 
-def save_model(model: Model, folder: Path) -> None:
-    """Written aside, then renamed: a folder that exists is complete."""
-    aside = folder.with_name(folder.name + ".new")
-    aside.mkdir(parents=True, exist_ok=True)
-    np.savez(aside / "classifier.npz", weights=model.classifier.weights, bias=model.classifier.bias)
-    model.ranker.save(aside / "ranker.npz")
-    (aside / "model.json").write_text(
+def write_model(model: Model, folder: Path) -> None:
+    """Adds the model's files to a bundle that is being written."""
+    np.savez(folder / "classifier.npz", weights=model.classifier.weights, bias=model.classifier.bias)
+    model.ranker.save(folder / "ranker.npz")
+    (folder / "model.json").write_text(
         json.dumps({"thresholds": model.thresholds, **model.facts}, ensure_ascii=False, indent=1), encoding="utf-8"
     )
-    for name in MODEL_FILES:
-        with (aside / name).open("rb") as file:
-            os.fsync(file.fileno())
-    os.replace(aside, folder)
 
 
 def load_model(folder: Path) -> Model:
@@ -98,3 +94,49 @@ def searchable(snapshot: Snapshot) -> list[Entry]:
     return [snapshot.entries[i] for i in sorted(snapshot.entries)]
 
 
+def build_bundle(
+    snapshot: Snapshot, encoder: Encoder, root: Path, cues: CueFinder, *, retrain: bool = True, seed: int = 0,
+    progress: Callable[[str], None] = lambda line: None,
+) -> TrainingReport | None:  # fmt: skip
+    """Encodes what changed, trains, writes the bundle and points to it. Without `retrain` the last model is kept
+    where it knows every entry."""
+    entries = searchable(snapshot)
+    passages = passages_of(entries)
+    previous = load_current(root, encoder.digest)
+    vectors, _ = build_vectors(passages, encoder, previous, progress)
+    corpus = build_corpus(entries, passages, vectors)
+    report: TrainingReport | None = None
+    model = None if retrain or previous is None else _kept_model(previous, corpus)
+    if model is None:
+        lexical = LexicalIndex.build(corpus.texts)
+        model, report = train_model(corpus, lexical.scores, cues, seed=seed, progress=progress)
+    trained = model
+    progress("写出索引")
+    folder = write_bundle(
+        root, snapshot=snapshot.version, encoder=encoder.digest, passages=passages, vectors=vectors,
+        extra=lambda folder: write_model(trained, folder),
+    )  # fmt: skip
+    load_bundle(folder, encoder.digest)
+    point_to(root, folder.name)
+    return report
+
+
+def _kept_model(previous: IndexBundle, corpus: Corpus) -> Model | None:
+    model = load_model(previous.folder)
+    if model.facts.get("entry_ids") != list(corpus.entry_ids):
+        return None
+    return model
+
+
+def load_engine(snapshot: Snapshot, encoder: Encoder, root: Path, cues: CueFinder) -> Engine | None:
+    """The engine of the current bundle over the entries of the snapshot, or None where none fits."""
+    bundle = load_current(root, encoder.digest)
+    if bundle is None:
+        return None
+    model = load_model(bundle.folder)
+    ids = list(model.facts["entry_ids"])  # type: ignore[call-overload]
+    known = [snapshot.entries[i] for i in ids if i in snapshot.entries]
+    if len(known) != len(ids):
+        return None
+    corpus = build_corpus(known, bundle.passages, bundle.vectors)
+    return Engine(snapshot, corpus, BundleSearch(bundle), model.classifier, model.ranker, cues, model.thresholds)

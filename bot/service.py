@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
+from knowledge.city import City
 from sqlalchemy.engine import Connection
 
 from . import store
@@ -43,7 +44,7 @@ HEARTBEATS = 7
 class Service:
     def __init__(
         self, settings: Settings, database: Database, encoding: EncodingService, assistant: Assistant,
-        public: PublicData, dialogue: RasaClient | None,
+        public: PublicData, city: City, dialogue: RasaClient | None,
         clock: Callable[[], datetime] = lambda: datetime.now(SHANGHAI),
     ) -> None:  # fmt: skip
         self.settings = settings
@@ -51,6 +52,7 @@ class Service:
         self.encoding = encoding
         self.assistant = assistant
         self.public = public
+        self.city = city
         self.dialogue = dialogue
         self.clock = clock
         self.notifier = Notifier()

@@ -54,22 +54,29 @@ def add_staff(connection: Connection, name: str, password: str, roles: list[str]
     record_audit(connection, "命令行", "staff.add", name, now)
 
 
-def sign_in(connection: Connection, name: str, password: str, now: datetime) -> str | None:
+def password_fits(connection: Connection, name: str, password: str) -> bool:
+    """Slow on purpose, so it runs beside the writer; an unknown name costs the same."""
+    row = connection.execute(sa.select(staff.c.password_hash).where(staff.c.name == name)).first()
+    fits = _hasher.verify(password, row.password_hash if row else _DUMMY)
+    return row is not None and fits
+
+
+def sign_in(connection: Connection, name: str, password_right: bool, now: datetime) -> str | None:
     """The new session's id, or None. Raises Refused while the account is locked."""
     row = connection.execute(sa.select(staff).where(staff.c.name == name)).first()
-    right = _hasher.verify(password, row.password_hash if row else _DUMMY)
-    if row is not None and row.locked_until is not None and row.locked_until > now:
+    if row is None:
+        return None
+    if row.locked_until is not None and row.locked_until > now:
         raise Refused("密码错了太多次，账号已锁定，请 15 分钟后再试。")
-    if row is None or not right:
-        if row is not None:
-            failures = row.failures + 1
-            locked = now + LOCKED_FOR if failures >= FAILURES else None
-            connection.execute(
-                staff.update()
-                .where(staff.c.name == name)
-                .values(failures=0 if locked else failures, locked_until=locked)
-            )
-            record_audit(connection, name, "staff.sign_in_failed", name, now)
+    if not password_right:
+        failures = row.failures + 1
+        locked = now + LOCKED_FOR if failures >= FAILURES else None
+        connection.execute(
+            staff.update()
+            .where(staff.c.name == name)
+            .values(failures=0 if locked else failures, locked_until=locked)
+        )
+        record_audit(connection, name, "staff.sign_in_failed", name, now)
         return None
     connection.execute(staff.update().where(staff.c.name == name).values(failures=0, locked_until=None))
     session_id = secrets.token_urlsafe(32)

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.classifier import EntryClassifier
-from index.features import Corpus, Cues, Found, build_features
+from index.features import Corpus, Cues, build_features
 from index.ranker import Ranker
+from index.search import BundleSearch
 from knowledge.snapshot import Snapshot
 from knowledge.taxonomy import Taxonomy
 
@@ -52,7 +53,7 @@ class Engine:
 
     snapshot: Snapshot
     corpus: Corpus
-    search: Search
+    search: BundleSearch
     classifier: EntryClassifier
     ranker: Ranker
     cues: CueFinder
@@ -65,13 +66,6 @@ class Engine:
         p = self.ranker.probabilities(table)
         ids = self.corpus.entry_ids
         return {ids[int(e)]: float(x) for e, x in zip(table.candidates, p[:-1], strict=True)}, float(p[-1])
-
-
-class Search:
-    """(text, vector) → the best passages of both searches; implemented over the live index bundle."""
-
-    def __call__(self, text: str, vector: Floats) -> Found:
-        raise NotImplementedError
 
 
 class Retrieve:

@@ -6,10 +6,12 @@ import base64
 import hmac
 
 from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from index.text import normalise
 
+from ..dialogue.actions import ACTIONS
 from .problems import Problem
 from .state import service_of
 
@@ -43,3 +45,17 @@ async def encode(body: EncodeRequest, request: Request) -> EncodeResponse:
     return EncodeResponse(
         dim=encoding.encoder.dim, vectors=base64.b64encode(vectors.astype("<f4").tobytes()).decode()
     )
+
+
+@router.post("/rasa/actions")
+async def rasa_action(request: Request) -> JSONResponse:
+    """Rasa's action endpoint. 404 for an unknown action; never 400, which Rasa would read as a rejected form."""
+    try:
+        body = await request.json()
+        name = body["next_action"]
+    except (ValueError, KeyError, TypeError):
+        raise Problem(422, "不是动作请求。") from None
+    action = ACTIONS.get(name)
+    if action is None:
+        raise Problem(404, "没有这个动作。")
+    return JSONResponse(await action(body, service_of(request).assistant.answer_pending))

@@ -1,0 +1,190 @@
+"""The composition root: the only place that builds real things."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import structlog
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.staticfiles import StaticFiles
+
+from index.convert import convert
+from index.encoder import Encoder, load_encoder
+from knowledge.city import City, load_city
+from knowledge.laws import LawRegister, load_laws
+from knowledge.loading import CONTENT_FOLDER, load_content
+from knowledge.snapshot import Snapshot, build_snapshot
+from knowledge.store import ImportCounts, import_content, is_live, load_live
+from knowledge.taxonomy import Taxonomy, load_taxonomy
+
+from .answering.answerer import Answerer
+from .answering.retrieve import CueFinder, Engine
+from .assistant import Assistant
+from .database import Database
+from .dialogue.client import RasaClient
+from .encoding import EncodingService
+from .engine import build_bundle, load_engine
+from .errors import Refused
+from .migrations import upgrade
+from .public import PublicData
+from .service import Service
+from .settings import Settings
+
+log = structlog.get_logger()
+Progress = Callable[[str], None]
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+@dataclass
+class Parts:
+    """Everything that answering needs, without HTTP."""
+
+    settings: Settings
+    database: Database
+    encoder: Encoder
+    taxonomy: Taxonomy
+    laws: LawRegister
+    city: City
+    cues: CueFinder
+
+    def snapshot(self) -> Snapshot:
+        return build_snapshot(self.database.read_now(load_live))
+
+
+def now() -> datetime:
+    return datetime.now(SHANGHAI)
+
+
+def prepare_database(settings: Settings) -> Database:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.resolved_database_url)
+    upgrade(database.engine)
+    return database
+
+
+def prepare_encoder(settings: Settings, progress: Progress) -> Encoder:
+    if settings.encoder == "offline":
+        convert(settings.encoder_dir, progress)
+    return load_encoder(settings.encoder, settings.encoder_dir, settings.encoder_threads)
+
+
+def build_parts(settings: Settings, progress: Progress = lambda line: None) -> Parts:
+    taxonomy = load_taxonomy()
+    return Parts(
+        settings, prepare_database(settings), prepare_encoder(settings, progress), taxonomy, load_laws(),
+        load_city(settings.city), CueFinder(taxonomy),
+    )  # fmt: skip
+
+
+def load_content_files(parts: Parts, folder: Path = CONTENT_FOLDER) -> ImportCounts:
+    """Publishes the content files; raises ContentError and changes nothing where one is wrong."""
+    content = load_content(folder)
+    return parts.database.submit(
+        lambda c: import_content(c, list(content.items()), who="content files", now=now())
+    ).result()
+
+
+def prepare(settings: Settings, progress: Progress) -> None:
+    """Database, encoder, content, index: everything that a start needs. Quick where nothing changed."""
+    parts = build_parts(settings, progress)
+    try:
+        counts = load_content_files(parts)
+        if counts.published or counts.withdrawn:
+            progress(f"知识：发布 {counts.published} 项，撤下 {counts.withdrawn} 项")
+        snapshot = parts.snapshot()
+        engine = load_engine(snapshot, parts.encoder, settings.index_dir, parts.cues)
+        if engine is None or not _same_entries(engine, snapshot, settings):
+            build_bundle(snapshot, parts.encoder, settings.index_dir, parts.cues, progress=progress)
+    finally:
+        parts.database.close()
+
+
+def _same_entries(engine: Engine, snapshot: Snapshot, settings: Settings) -> bool:
+    pointer = settings.index_dir / "current"
+    return pointer.is_file() and pointer.read_text(encoding="utf-8").startswith(snapshot.version)
+
+
+def build_answerer(parts: Parts, encoding: EncodingService) -> Answerer:
+    engine = load_engine(parts.snapshot(), parts.encoder, parts.settings.index_dir, parts.cues)
+    if engine is None:
+        raise Refused("还没有索引。请先运行 minda build-index。")
+    database = parts.database
+    return Answerer(
+        engine, encoding, parts.laws, parts.city, parts.taxonomy,
+        lambda revision: database.read_now(lambda c: is_live(c, revision)),
+    )  # fmt: skip
+
+
+def build_service(settings: Settings) -> Service:
+    parts = build_parts(settings)
+    encoding = EncodingService(parts.encoder)
+    current = {"answerer": build_answerer(parts, encoding)}
+    dialogue = (
+        RasaClient(settings.rasa_url, settings.secret, settings.rasa_timeout_s) if settings.rasa_url else None
+    )
+    assistant = Assistant(lambda: current["answerer"], dialogue)
+    public = PublicData(lambda: current["answerer"].engine.snapshot, parts.taxonomy, parts.laws)
+    service = Service(settings, parts.database, encoding, assistant, public, parts.city, dialogue)
+
+    async def rebuild() -> None:
+        current["answerer"] = await asyncio.to_thread(build_answerer, parts, encoding)
+
+    service.rebuild = rebuild
+    return service
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    app.state.started = time.monotonic()
+    await service.encoding.encode(["您好"])
+    recovered = await service.recover()
+    if recovered:
+        log.warning("recovered_turns", count=recovered)
+    watcher = asyncio.create_task(_watch_index(service))
+    yield
+    watcher.cancel()
+    await service.close()
+
+
+async def _watch_index(service: Service) -> None:
+    """Swaps to a new bundle when the pointer changes: another process published."""
+    pointer = service.settings.index_dir / "current"
+    seen = pointer.read_text(encoding="utf-8")
+    while True:
+        await asyncio.sleep(2)
+        try:
+            fresh = pointer.read_text(encoding="utf-8")
+            if fresh != seen and service.rebuild is not None:
+                await service.rebuild()
+                seen = fresh
+        except Exception as error:  # keep the generation that works
+            log.error("refresh_failed", error=type(error).__name__)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    from .gateway import api, health, internal, limits, problems
+    from .gateway.pages import chat, desk, guides
+
+    app = FastAPI(title="民答 Minda", version="0.1.0", lifespan=_lifespan, docs_url=None, redoc_url=None)
+    app.state.service = build_service(settings)
+    problems.install(app)
+    for router in (api.router, health.router, internal.router, chat.router, desk.router, guides.router):
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "gateway" / "pages" / "static"))
+    app.add_middleware(limits.BodyLimit, exempt=("/internal/", "/static/"))
+    app.add_middleware(health.Headers)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
+        )  # fmt: skip
+    return app
