@@ -20,7 +20,7 @@ def _calendar() -> tuple[dict[date, bool], frozenset[int]]:
     table = yaml.safe_load(CALENDAR_FILE.read_text(encoding="utf-8"))
     days: dict[date, bool] = {}
     for year in table["years"].values():
-        days.update(dict.fromkeys(year["off"], False))
+        days.update(dict.fromkeys(year["rest"], False))
         days.update(dict.fromkeys(year["work"], True))
     return days, frozenset(table["years"])
 
