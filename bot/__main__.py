@@ -31,7 +31,7 @@ CONFIGURATION_ERROR = 78
 
 def _settings(data: Path | None = None, **changes: Any) -> Settings:
     try:
-        return Settings(**({"data_dir": data} if data else {}), **changes)
+        return Settings(**(changes | ({"data_dir": data} if data else {})))
     except ValueError as error:
         typer.echo(f"设置不对：{error}", err=True)
         raise typer.Exit(CONFIGURATION_ERROR) from None

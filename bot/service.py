@@ -8,12 +8,14 @@ import json
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from knowledge.city import City
 from sqlalchemy.engine import Connection
+
+from knowledge.city import City
 
 from . import store
 from .answer import Answer, Reply, Verdict, make_reply
@@ -183,14 +185,12 @@ class Service:
         """Officers' replies as they come; (0, None) now and then as a sign of life. Ends when the reader is gone."""
         quiet = 0
         while not await gone():
-            start = after
-            rows = await self.database.read(lambda c: store.later_replies(c, conversation_id, start))
+            rows = await self.database.read(partial(store.later_replies, conversation_id=conversation_id, after=after))
             for sequence, body in rows:
                 after = sequence
                 yield sequence, body
             if rows:
-                ids = [body["id"] for _, body in rows]
-                self.database.submit(lambda c: store.mark_sent(c, ids, self.clock()))
+                await self._delivered([body for _, body in rows])
             quiet = 0 if await self.notifier.wait(conversation_id) else quiet + 1
             if quiet >= HEARTBEATS:
                 quiet = 0

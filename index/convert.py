@@ -148,7 +148,7 @@ def build_tokenizer(model: PackedModel) -> Any:
     tokenizer = Tokenizer(Unigram(model.pieces, unk_id=model.unk_id, byte_fallback=False))
     deleted = "".join(c for c, out in model.normalisation.items() if out == "")
     spaced = "".join(c for c, out in model.normalisation.items() if out == " ")
-    steps = []
+    steps: list[Any] = []
     if deleted:
         steps.append(normalizers.Replace(Regex(f"[{_regex_class(deleted)}]"), ""))
     if spaced:
@@ -270,7 +270,7 @@ def _write_int8(fp32: Path, tokenizer: Any, folder: Path) -> None:
     folder.mkdir()
     bert = BertModel.from_pretrained(fp32, add_pooling_layer=False, attn_implementation="eager").eval()
 
-    class Pooled(torch.nn.Module):
+    class Pooled(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.bert = bert

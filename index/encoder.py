@@ -49,7 +49,7 @@ class OnnxSession:
         if not (folder / "model.onnx").is_file():
             raise EncoderMissing(f"{folder} 里没有编码器，请先运行 minda prepare")
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self.tokenizer.enable_padding(pad_id=1, pad_token="<pad>")
+        self.tokenizer.enable_padding(pad_id=1, pad_token="<pad>")  # noqa: S106
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -174,7 +174,8 @@ def build_features(
 
 def _choose_candidates(found: Found, log_p: Floats, corpus: Corpus, limit: int) -> Ints:
     """Entries by z(dense) + 0.3 z(BM25) + z(log p), from those that any of the three puts forward."""
-    dense, bm25 = {}, {}
+    dense: dict[int, float] = {}
+    bm25: dict[int, float] = {}
     for row, score in zip(found.dense_rows, found.dense_scores, strict=True):
         dense.setdefault(int(corpus.entry_of[row]), float(score))
     for row, score in zip(found.bm25_rows, found.bm25_scores, strict=True):
@@ -184,7 +185,7 @@ def _choose_candidates(found: Found, log_p: Floats, corpus: Corpus, limit: int) 
     d = np.array([dense.get(int(e), float(found.dense_scores[-1])) for e in pool])
     b = np.array([bm25.get(int(e), 0.0) for e in pool])
     fused = _z(d) + 0.3 * _z(b) + _z(np.maximum(log_p[pool], -12))
-    return pool[np.argsort(-fused, kind="stable")[:limit]]
+    return np.asarray(pool[np.argsort(-fused, kind="stable")[:limit]])
 
 
 def _one_candidate(
@@ -214,7 +215,7 @@ def _one_candidate(
 
 
 def _z(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (values - values.mean()) / (values.std() + 1e-6)
+    return np.asarray((values - values.mean()) / (values.std() + 1e-6))
 
 
 def _first(scores: Floats, mask: NDArray[np.bool_]) -> float:

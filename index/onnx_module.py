@@ -12,7 +12,7 @@ from sentence_transformers.base.modules import InputModule
 from .encoder import OnnxSession
 
 
-class OnnxSentence(InputModule):
+class OnnxSentence(InputModule):  # type: ignore[misc]
     config_keys: list[str] = []
 
     def __init__(self, folder: str) -> None:

@@ -91,7 +91,7 @@ def fit_ranker(examples: list[RankingExample], *, epochs: int = 40, seed: int = 
         schedule.step()
 
     def array(tensor: torch.Tensor) -> Floats:
-        return tensor.detach().numpy().astype(np.float32)
+        return np.asarray(tensor.detach().numpy(), dtype=np.float32)
 
     return Ranker(
         {

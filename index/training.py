@@ -104,8 +104,9 @@ def _cases(
         dense, bm25, cues = corpus.vectors @ vector, bm25_scores(text), find_cues(text)
         own = corpus.rows_of[entry]
         siblings = own[(own != row) & (corpus.role[own] == QUESTION)]
-        half = rng.choice(siblings, size=len(siblings) // 2, replace=False) if len(siblings) > 1 else []
-        for hides, extra, weight in (("itself", [], 1.0), ("half", half, 1.0), ("entry", own, 0.5)):
+        half = rng.choice(siblings, size=len(siblings) // 2, replace=False)
+        nothing = np.zeros(0, dtype=np.int64)
+        for hides, extra, weight in (("itself", nothing, 1.0), ("half", half, 1.0), ("entry", own, 0.5)):
             hidden = frozenset(int(h) for h in (row, *extra))
             p = log_p[number].copy()
             if hides == "entry":
@@ -139,8 +140,16 @@ def _top(scores: NDArray[np.floating], above: float = -0.5) -> tuple[NDArray[np.
 def _fit_and_measure(
     corpus: Corpus, asked: NDArray[np.int64], fold: NDArray[np.int64], cases: list[_Case], seed: int
 ) -> tuple[Ranker, TrainingReport]:
-    logits, targets, confidence, right, known, harmful, areas, kinds, top3 = [], [], [], [], [], [], [], [], []
-    missed = []
+    logits: list[NDArray[np.float64]] = []
+    targets: list[int] = []
+    confidence: list[float] = []
+    right: list[bool] = []
+    known: list[bool] = []
+    harmful: list[bool] = []
+    areas: list[int] = []
+    kinds: list[int] = []
+    top3: list[bool] = []
+    missed: list[tuple[str, str, str]] = []
     for held in range(2):
         inside = [c for c in cases if fold[c.question] % 2 != held]
         outside = [c for c in cases if fold[c.question] % 2 == held]

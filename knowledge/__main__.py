@@ -10,8 +10,8 @@ from pathlib import Path
 
 from .checks import CheckContext, check_all
 from .city import load_city
-from .laws import load_laws
 from .law_texts import load_law_texts
+from .laws import load_laws
 from .loading import CONTENT_FOLDER, collect_content
 from .taxonomy import load_taxonomy
 

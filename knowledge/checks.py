@@ -167,7 +167,7 @@ def check_numbers(entry: Entry, context: CheckContext) -> Iterator[Finding]:
         return
     for match in NUMBER_WITH_UNIT.finditer("\n".join(_texts(entry))):
         number, unit = match.groups()
-        if unit in {"月", "年"} and len(number) == 4 or unit in {"日", "月"} and _is_date(match):
+        if (unit in {"月", "年"} and len(number) == 4) or (unit in {"日", "月"} and _is_date(match)):
             continue
         candidates = {number, str(int(float(number)) * 10000) if unit == "万元" else number}
         if not any(text and any(text.states(n, articles) for n in candidates) for text, articles in cited):
@@ -184,9 +184,8 @@ def check_banned(entry: Entry, banned: list[BannedStatement]) -> Iterator[Findin
     for text in _texts(entry):
         for sentence in re.split(r"[。！？；\n]", text):
             for rule in banned:
-                if entry.area in rule.areas and re.search(rule.pattern, sentence):
-                    if not re.search(rule.unless, sentence):
-                        yield Finding("旧说法", entry.id, f"{rule.id}：{sentence.strip()}")
+                if entry.area in rule.areas and re.search(rule.pattern, sentence) and not re.search(rule.unless, sentence):
+                    yield Finding("旧说法", entry.id, f"{rule.id}：{sentence.strip()}")
 
 
 def check_contacts(entry: Entry) -> Iterator[Finding]:
@@ -247,9 +246,9 @@ def _check_walk(scenario: Scenario) -> Iterator[Finding]:
     except ValueError as error:
         yield Finding("场景", scenario.id, str(error))
         return
-    for node in (*scenario.questions, *scenario.outcomes):
-        if node.id not in seen:
-            yield Finding("场景", scenario.id, f"走不到：{node.id}")
+    for node in (*(q.id for q in scenario.questions), *(o.id for o in scenario.outcomes)):
+        if node not in seen:
+            yield Finding("场景", scenario.id, f"走不到：{node}")
 
 
 _NOISE = re.compile(r"[\s，。？！、；：,.?!;:~…“”\"'（）()《》]+")

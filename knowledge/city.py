@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -56,7 +57,7 @@ class CityProfile(BaseModel):
     def _check_overlap(self) -> CityProfile:
         for key, values in self.parameters.items():
             ordered = sorted(values, key=lambda v: v.effective_from)
-            for earlier, later in zip(ordered, ordered[1:], strict=False):
+            for earlier, later in itertools.pairwise(ordered):
                 if earlier.effective_until is None or earlier.effective_until >= later.effective_from:
                     raise ValueError(f"{key}：两个值的有效期重叠（{later.effective_from} 起）")
         return self

@@ -75,7 +75,6 @@ def main() -> None:
         sys.exit(f"需要 Rasa {VERSION}，装的是 {rasa.__version__}")
     from rasa.core.run import serve_application
     from rasa.core.utils import AvailableEndpoints
-
     from rasa.utils.log_utils import configure_structlog
 
     logging.getLogger().setLevel(logging.ERROR)

@@ -1,0 +1,1 @@
+"""How a platform's messages come and go. No policy, no web framework."""
