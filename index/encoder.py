@@ -103,7 +103,7 @@ class SentenceTransformerEncoder:
             self._model = SentenceTransformer(name, device="cpu")
         except OSError as error:
             raise EncoderMissing(f"加载不了编码器 {name}：{error}") from error
-        self.dim = int(self._model.get_sentence_embedding_dimension() or 0)
+        self.dim = int(self._model.get_embedding_dimension() or 0)
         self.digest = hashlib.sha256(f"st:{name}:{self.dim}".encode()).hexdigest()
 
     def encode_query(self, texts: Sequence[str]) -> Floats:

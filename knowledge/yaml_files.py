@@ -59,7 +59,8 @@ def _validate(path: Path, root: Any, prefix: tuple[int | str, ...], data: Any, m
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
+        faults = error.errors()
+        first = next((f for f in faults if f["type"] == "extra_forbidden"), faults[0])  # a slip of spelling explains the rest
         loc = (*prefix, *first["loc"])
         reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
         name = data.get("id") if isinstance(data, dict) else None
