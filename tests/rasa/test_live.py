@@ -183,7 +183,7 @@ def test_the_webhook_needs_the_secret_and_nothing_else_is_open(system):
     assert psutil.Process(rasa.process.pid).environ()["OMP_NUM_THREADS"] == "1"
 
 
-@pytest.mark.parametrize("text", ["/restart", "　/greet", "／x{..}", "\u200b/restart", "/x@1.0{..}", "\n/restart{}"])
+@pytest.mark.parametrize("text", ["/restart", "　/greet", "／x{..}", "\u200b/restart", "/x@1.0{..}", "\n/inform{\"a\":\"b\"}"])
 def test_a_citizens_slash_is_not_obeyed(system, text):
     gateway, _ = system
     talk = Talk(gateway.url)
