@@ -34,14 +34,16 @@ def expected_calibration_error(confidence: Floats, right: NDArray[np.bool_], bin
     )
 
 
-def fit_temperature(logits: Sequence[Floats], targets: Sequence[int]) -> float:
+def fit_temperature(
+    logits: Sequence[Floats], targets: Sequence[int], weights: Sequence[float] | None = None
+) -> float:
     """The temperature in [0.5, 5] with the least cross-entropy on held-out questions (grid, then finer grid)."""
 
     def loss(temperature: float) -> float:
         total = 0.0
-        for row, target in zip(logits, targets, strict=True):
+        for row, target, weight in zip(logits, targets, weights or [1.0] * len(targets), strict=True):
             scaled = row / temperature
-            total -= float(scaled[target] - scaled.max() - np.log(np.exp(scaled - scaled.max()).sum()))
+            total -= weight * float(scaled[target] - scaled.max() - np.log(np.exp(scaled - scaled.max()).sum()))
         return total
 
     coarse = min(np.arange(0.5, 5.01, 0.25), key=loss)
@@ -49,17 +51,18 @@ def fit_temperature(logits: Sequence[Floats], targets: Sequence[int]) -> float:
 
 
 def choose_thresholds(
-    confidence: Floats, wrong: NDArray[np.bool_], *, direct_risk: float, check_risk: float
+    confidence: Floats, wrong: NDArray[np.bool_], *, direct_risk: float, check_risk: float, weight: Floats | None = None
 ) -> Thresholds:
     """Lowest confidence at which answers above it are wrong at most at the stated rate; direct ≥ check."""
-    direct = _lowest(confidence, wrong, direct_risk)
-    check = _lowest(confidence, wrong, check_risk)
+    weight = np.ones(len(confidence)) if weight is None else weight
+    direct = _lowest(confidence, wrong, weight, direct_risk)
+    check = _lowest(confidence, wrong, weight, check_risk)
     return Thresholds(direct=max(direct, check), check=check)
 
 
-def _lowest(confidence: Floats, wrong: NDArray[np.bool_], risk: float) -> float:
+def _lowest(confidence: Floats, wrong: NDArray[np.bool_], weight: Floats, risk: float) -> float:
     order = np.argsort(-confidence)
-    rate = np.cumsum(wrong[order]) / np.arange(1, len(order) + 1)
+    rate = np.cumsum(wrong[order] * weight[order]) / np.cumsum(weight[order])
     within = np.flatnonzero(rate <= risk)
     if len(within) == 0:
         return 1.0

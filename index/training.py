@@ -21,6 +21,8 @@ from .ranker import Ranker, RankingExample, fit_ranker
 
 Floats = NDArray[np.float32]
 FOLDS = 4
+UNKNOWN_SHARE = 0.2
+"""how often a question's answer is taken not to be in the knowledge at all"""
 QUESTION = ROLES.index("question")
 NEGATIVE = ROLES.index("negative")
 
@@ -106,7 +108,7 @@ def _cases(
         siblings = own[(own != row) & (corpus.role[own] == QUESTION)]
         half = rng.choice(siblings, size=len(siblings) // 2, replace=False)
         nothing = np.zeros(0, dtype=np.int64)
-        for hides, extra, weight in (("itself", nothing, 1.0), ("half", half, 1.0), ("entry", own, 0.5)):
+        for hides, extra, weight in (("itself", nothing, 1.0), ("half", half, 0.5), ("entry", own, UNKNOWN_SHARE)):
             hidden = frozenset(int(h) for h in (row, *extra))
             p = log_p[number].copy()
             if hides == "entry":
@@ -142,6 +144,7 @@ def _fit_and_measure(
 ) -> tuple[Ranker, TrainingReport]:
     logits: list[NDArray[np.float64]] = []
     targets: list[int] = []
+    weights: list[float] = []
     confidence: list[float] = []
     right: list[bool] = []
     known: list[bool] = []
@@ -158,6 +161,7 @@ def _fit_and_measure(
             table, target = case.example.table, case.example.right
             p = ranker.probabilities(table)
             if case.hides != "half" and len(logits) < 20_000:
+                weights.append(case.example.weight)
                 logits.append(np.log(np.maximum(p, 1e-9)).astype(np.float64))
                 targets.append(target if target >= 0 else len(p) - 1)
             if case.hides == "half":
@@ -176,7 +180,7 @@ def _fit_and_measure(
                 if target not in order:
                     found = corpus.entry_ids[int(table.candidates[best])]
                     missed.append((corpus.texts[asked[case.question]], corpus.entry_ids[own], found))
-    temperature = fit_temperature(logits, targets)
+    temperature = fit_temperature(logits, targets, weights)
     final = fit_ranker([c.example for c in cases], epochs=30, seed=seed)
     final.temperature = temperature
     c, r, k = np.array(confidence), np.array(right), np.array(known)
