@@ -43,6 +43,9 @@ class Composer:
         if question.locale != "zh-Hans" and entry.kind in ("answer", "redirect"):
             text = f"{say('chinese_only', question.locale)}\n{text}"
         choices: list[Choice] = []
+        if verdict is Verdict.REDIRECT_DEPARTMENT and band == "check":
+            text += f"\n\n{say('check_redirect', question.locale)}"
+            choices = person_choices(question.locale)
         if verdict is Verdict.ANSWER_CHECK:
             text += f"\n\n{say('check', question.locale)}"
             choices = [entry_choice(c.entry) for c in nearest[:3]]

@@ -40,7 +40,7 @@ class Judge:
         confidence = _confidence(best, candidates)
         draft.trace["confidence"] = round(confidence, 4)
         if confidence >= check:
-            band: Band = "direct" if confidence >= direct or best.entry.kind != "answer" else "check"
+            band: Band = "direct" if confidence >= direct or best.entry.kind in FORMULAIC else "check"
             chosen = Candidate(best.entry, best.revision, confidence)
             return self._composer.compose(draft, chosen, band, _others(best, candidates))
         return self._ask(draft, candidates)

@@ -107,7 +107,8 @@ def test_a_choice_that_was_not_offered_is_refused(talk):
 
 def test_what_nobody_knows_is_offered_to_a_person_and_handed_over(talk):
     offered = talk.say("火星移民局几点开门要不要预约排队")[0]
-    assert offered["kind"] in ("handoff", "decline", "clarify")
+    assert offered["kind"] != "answer"
+    assert "person" in [c["id"] for c in offered["choices"]]
     asked = talk.say("转人工")[0]
     assert [c["id"] for c in asked["choices"]] == ["person", "no"]
     receipt = talk.choose("person")[0]
