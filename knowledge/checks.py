@@ -190,7 +190,7 @@ def check_banned(entry: Entry, banned: list[BannedStatement]) -> Iterator[Findin
 
 def check_contacts(entry: Entry) -> Iterator[Finding]:
     for text in (*_texts(entry), entry.hotline or ""):
-        for number in re.findall(r"(?<!\d)(?:1\d{2}|1[12]\d{3}|9\d{4,5}|0\d{2,3}-?\d{7,8}|1[3-9]\d{9})(?!\d|年|元|日|人)", text):
+        for number in re.findall(r"(?<!\d)(?:1\d{2}|1[12]\d{3}|9\d{4,5}|0\d{2,3}-?\d{7,8}|1[3-9]\d{9})(?!\d|年|元|日|人|万|至|个|户)", text):
             if number not in NATIONAL_HOTLINES and not re.search(rf"{number}(条|号令|号|元|人|户|天|平)", text):
                 yield Finding("电话", entry.id, f"不是全国统一的号码：{number}")
         if re.search(r"https?://|www\.", text):
