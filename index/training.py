@@ -20,7 +20,7 @@ from .features import DEPTH, ROLES, Corpus, Cues, Found, build_features
 from .ranker import Ranker, RankingExample, fit_ranker
 
 Floats = NDArray[np.float32]
-FOLDS = 4
+FOLDS = 8
 UNKNOWN_SHARE = 0.2
 """how often a question's answer is taken not to be in the knowledge at all"""
 QUESTION = ROLES.index("question")

@@ -15,6 +15,8 @@ from .retrieve import Engine
 CRISIS_MASS = 0.35
 """together, the safety texts' probability from which urgent help comes first: missing one is worse than one too many"""
 CLARIFY_FLOOR = 0.12
+LIKELY_SHARE = 0.3
+"""of a service's probability: above it its best entry is shown to be checked, below it the service's guide"""
 MAX_CHOICES = 3
 FORMULAIC = ("decline", "crisis")
 
@@ -67,8 +69,12 @@ class Judge:
                 service_mass[c.entry.service] = service_mass.get(c.entry.service, 0.0) + c.probability
         service = max(service_mass, key=lambda s: service_mass[s], default=None)
         if service and service_mass[service] >= self._engine.thresholds["check"]:
+            of_service = [c for c in own if c.entry.service == service]
+            best = of_service[0]
+            if best.probability >= LIKELY_SHARE * service_mass[service]:
+                return self._composer.compose(draft, best, "check", _others(best, candidates))
             guides = self._engine.snapshot.guides_of(service)
-            choices = [entry_choice(c.entry) for c in own if c.entry.service == service][:MAX_CHOICES]
+            choices = [entry_choice(c.entry) for c in of_service][:MAX_CHOICES]
             if len(guides) == 1:
                 return self._composer.guide_answer(draft, guides[0], choices, service_mass[service])
         likely = [c for c in own if c.probability >= CLARIFY_FLOOR][:MAX_CHOICES]
@@ -90,4 +96,7 @@ def _confidence(best: Candidate, candidates: Sequence[Candidate]) -> float:
 
 
 def _others(best: Candidate, candidates: Sequence[Candidate]) -> list[Candidate]:
-    return [c for c in candidates if c is not best and c.entry.kind == "answer" and c.probability >= 0.02]
+    return [
+        c for c in candidates
+        if c is not best and c.entry.kind in ("answer", "redirect") and c.probability >= 0.02
+    ]
