@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +10,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Thresholds:
-    """Confidence from which an answer is given as `direct`, and with the check line (`check`)."""
 
-    direct: float
-    check: float
 
 
 def expected_calibration_error(confidence: Floats, right: NDArray[np.bool_], bins: int = 10) -> float:
@@ -50,14 +44,23 @@ def fit_temperature(
     return float(min(np.arange(max(0.5, coarse - 0.2), coarse + 0.21, 0.05), key=loss))
 
 
-def choose_thresholds(
-    confidence: Floats, wrong: NDArray[np.bool_], *, direct_risk: float, check_risk: float, weight: Floats | None = None
-) -> Thresholds:
-    """Lowest confidence at which answers above it are wrong at most at the stated rate; direct ≥ check."""
-    weight = np.ones(len(confidence)) if weight is None else weight
-    direct = _lowest(confidence, wrong, weight, direct_risk)
-    check = _lowest(confidence, wrong, weight, check_risk)
-    return Thresholds(direct=max(direct, check), check=check)
+RUNNERS_UP = 2
+RUNNER_UP_SHARE = 0.25
+"""of the best candidate's probability: from there on another reading of the question is shown as well"""
+
+
+def readings(probabilities: Sequence[float]) -> list[int]:
+    """Positions of the readings that an answer to be checked shows: the best candidate and those close to it."""
+    order = sorted(range(len(probabilities)), key=lambda i: -probabilities[i])
+    close = [i for i in order[1:] if probabilities[i] >= RUNNER_UP_SHARE * probabilities[order[0]]]
+    return [*order[:1], *close[:RUNNERS_UP]]
+
+
+def choose_threshold(
+    confidence: Floats, wrong: NDArray[np.bool_], risk: float, weight: Floats | None = None
+) -> float:
+    """Lowest confidence such that answers from it up are wrong at most at the stated rate; 1.0 where there is none."""
+    return _lowest(confidence, wrong, np.ones(len(confidence)) if weight is None else weight, risk)
 
 
 def _lowest(confidence: Floats, wrong: NDArray[np.bool_], weight: Floats, risk: float) -> float:

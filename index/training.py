@@ -14,7 +14,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from .calibration import expected_calibration_error, fit_temperature
+from .calibration import expected_calibration_error, fit_temperature, readings
 from .classifier import EntryClassifier, fit_classifier
 from .features import DEPTH, ROLES, Corpus, Cues, Found, build_features
 from .ranker import Ranker, RankingExample, fit_ranker
@@ -43,6 +43,10 @@ class TrainingReport:
     """whether the right entry was in the index at all"""
     harmful: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
     """wrong, and the wrong candidate would have been shown as an answer or redirect"""
+    shown: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    """(held-out cases,), probability of all readings that an answer to be checked shows"""
+    none_shown: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    """harmful, and the right entry is not among the readings shown either"""
     area: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     kind: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     missed: list[tuple[str, str, str]] = field(default_factory=list)
@@ -149,6 +153,8 @@ def _fit_and_measure(
     right: list[bool] = []
     known: list[bool] = []
     harmful: list[bool] = []
+    shown: list[float] = []
+    none_shown: list[bool] = []
     areas: list[int] = []
     kinds: list[int] = []
     top3: list[bool] = []
@@ -172,6 +178,9 @@ def _fit_and_measure(
             right.append(best == target)
             known.append(case.hides == "itself")
             harmful.append(best != target and int(corpus.kinds[table.candidates[best]]) in (0, 1))
+            read = readings([float(x) for x in p[:-1]])
+            shown.append(float(p[read].sum()))
+            none_shown.append(harmful[-1] and target not in read)
             areas.append(int(corpus.areas[own]))
             kinds.append(int(corpus.kinds[own]))
             if case.hides == "itself":
@@ -196,6 +205,8 @@ def _fit_and_measure(
         right=r,
         known=k,
         harmful=np.array(harmful),
+        shown=np.array(shown),
+        none_shown=np.array(none_shown),
         area=np.array(areas),
         kind=np.array(kinds),
         missed=missed,

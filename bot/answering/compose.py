@@ -21,9 +21,6 @@ _VERDICTS = {
     "decline": Verdict.DECLINE_SMALL_TALK,
     "crisis": Verdict.CRISIS_URGENT,
 }
-RUNNERS_UP = 2
-RUNNER_UP_SHARE = 0.25
-"""of the best candidate's probability: from there on another reading of the question is shown as well"""
 PERSON = "person"
 NO = "no"
 NONE_OF_THESE = "none"
@@ -36,7 +33,8 @@ class Composer:
         self._city = city
 
     def compose(
-        self, draft: Draft, candidate: Candidate, band: Band, nearest: Sequence[Candidate] = ()
+        self, draft: Draft, candidate: Candidate, band: Band, nearest: Sequence[Candidate] = (),
+        others: Sequence[Candidate] = (),
     ) -> Answer:
         entry, question = candidate.entry, draft.question
         verdict = _VERDICTS.get(entry.kind) or (
@@ -50,9 +48,9 @@ class Composer:
             text += f"\n\n{say('check_redirect', question.locale)}"
             choices = person_choices(question.locale)
         if verdict is Verdict.ANSWER_CHECK:
-            text += self._runners_up(candidate, nearest, question.locale)
+            text += self._other_readings(others, question.locale)
             text += f"\n\n{say('check', question.locale)}"
-            choices = [entry_choice(c.entry) for c in nearest if c.entry.kind == "answer"][:3]
+            choices = [entry_choice(c.entry) for c in nearest[:3]]
             choices.append(Choice(id=PERSON, label=say("choice_person", question.locale)))
         if verdict in (Verdict.HANDOFF_TRACK, Verdict.CRISIS_URGENT):
             text += f"\n\n{say('offer_person', question.locale)}"
@@ -76,12 +74,9 @@ class Composer:
             )
         )
 
-    def _runners_up(self, best: Candidate, nearest: Sequence[Candidate], locale: str) -> str:
+    def _other_readings(self, others: Sequence[Candidate], locale: str) -> str:
         """The direct answers of what the citizen may have meant instead, each under its title."""
-        close = [c for c in nearest if c.probability >= RUNNER_UP_SHARE * best.probability][:RUNNERS_UP]
-        return "".join(
-            f"\n\n{say('instead', locale, title=c.entry.title)}\n{c.entry.answer}" for c in close
-        )
+        return "".join(f"\n\n{say('instead', locale, title=c.entry.title)}\n{c.entry.answer}" for c in others)
 
     def entry_text(self, entry: Entry, on: date) -> str:
         parts = [entry.answer]

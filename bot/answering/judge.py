@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from index.calibration import readings
 from knowledge.laws import LawRegister
 
-from ..answer import Answer, Band
+from ..answer import Answer
 from .compose import Composer, entry_choice
 from .draft import Candidate, Draft
 from .guard import IsLive, find_objection
@@ -15,10 +17,11 @@ from .retrieve import Engine
 CRISIS_MASS = 0.35
 """together, the safety texts' probability from which urgent help comes first: missing one is worse than one too many"""
 CLARIFY_FLOOR = 0.12
-LIKELY_SHARE = 0.3
-"""of a service's probability: above it its best entry is shown to be checked, below it the service's guide"""
 MAX_CHOICES = 3
 FORMULAIC = ("decline", "crisis")
+SHOWN = ("answer", "redirect")
+REDIRECT_EASE = 0.5
+"""a redirect to be checked offers a person in the same breath, so it needs less certainty than an answer"""
 
 
 class Judge:
@@ -38,14 +41,28 @@ class Judge:
         if not candidates:
             return self._composer.unsure(draft, [])
         best = candidates[0]
-        direct, check = self._engine.thresholds["direct"], self._engine.thresholds["check"]
+        draft.trace["confidence"] = round(_confidence(best, candidates), 4)
+        return self._direct(draft, best, candidates) or self._to_check(draft, best, candidates) or self._ask(draft, candidates)
+
+    def _direct(self, draft: Draft, best: Candidate, candidates: Sequence[Candidate]) -> Answer | None:
         confidence = _confidence(best, candidates)
-        draft.trace["confidence"] = round(confidence, 4)
-        if confidence >= check:
-            band: Band = "direct" if confidence >= direct or best.entry.kind in FORMULAIC else "check"
-            chosen = Candidate(best.entry, best.revision, confidence)
-            return self._composer.compose(draft, chosen, band, _others(best, candidates))
-        return self._ask(draft, candidates)
+        needed = "check" if best.entry.kind in FORMULAIC else "direct"
+        if confidence < self._engine.thresholds[needed]:
+            return None
+        return self._composer.compose(draft, replace(best, probability=confidence), "direct", _nearest(best, candidates))
+
+    def _to_check(self, draft: Draft, best: Candidate, candidates: Sequence[Candidate]) -> Answer | None:
+        check = self._engine.thresholds["check"]
+        if best.entry.kind == "answer":
+            shown = [candidates[i] for i in readings([c.probability for c in candidates]) if candidates[i].entry.kind in SHOWN]
+            mass = sum(c.probability for c in shown)
+        else:
+            shown, mass = [best], _confidence(best, candidates)
+            check *= REDIRECT_EASE
+        if mass < check:
+            return None
+        draft.trace["readings"] = [c.entry.id for c in shown]
+        return self._composer.compose(draft, replace(best, probability=mass), "check", _nearest(best, candidates), shown[1:])
 
     def _allowed(self, draft: Draft) -> list[Candidate]:
         kept, rejected = [], []
@@ -68,11 +85,8 @@ class Judge:
             if c.entry.service:
                 service_mass[c.entry.service] = service_mass.get(c.entry.service, 0.0) + c.probability
         service = max(service_mass, key=lambda s: service_mass[s], default=None)
-        if service and service_mass[service] >= self._engine.thresholds["check"]:
+        if service and service_mass[service] >= self._engine.thresholds["direct"]:
             of_service = [c for c in own if c.entry.service == service]
-            best = of_service[0]
-            if best.probability >= LIKELY_SHARE * service_mass[service]:
-                return self._composer.compose(draft, best, "check", _others(best, candidates))
             guides = self._engine.snapshot.guides_of(service)
             choices = [entry_choice(c.entry) for c in of_service][:MAX_CHOICES]
             if len(guides) == 1:
@@ -95,8 +109,5 @@ def _confidence(best: Candidate, candidates: Sequence[Candidate]) -> float:
     return best.probability
 
 
-def _others(best: Candidate, candidates: Sequence[Candidate]) -> list[Candidate]:
-    return [
-        c for c in candidates
-        if c is not best and c.entry.kind in ("answer", "redirect") and c.probability >= 0.02
-    ]
+def _nearest(best: Candidate, candidates: Sequence[Candidate]) -> list[Candidate]:
+    return [c for c in candidates if c is not best and c.entry.kind == "answer" and c.probability >= 0.02]

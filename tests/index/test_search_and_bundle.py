@@ -11,7 +11,7 @@ import pytest
 
 from index.build import build_vectors
 from index.bundle import load_bundle, load_current, point_to, read_manifest, write_bundle
-from index.calibration import choose_thresholds, expected_calibration_error, fit_temperature
+from index.calibration import choose_threshold, expected_calibration_error, fit_temperature, readings
 from index.errors import BundleInvalid
 from index.lexical import LexicalIndex, grams
 from index.passages import Passage
@@ -177,11 +177,16 @@ def test_thresholds_keep_the_stated_risk():
     rng = np.random.default_rng(3)
     confidence = rng.uniform(size=10_000)
     wrong = rng.uniform(size=10_000) > confidence
-    chosen = choose_thresholds(confidence, wrong, direct_risk=0.02, check_risk=0.1)
-    assert chosen.direct > chosen.check
-    assert wrong[confidence >= chosen.direct].mean() <= 0.02
-    assert wrong[confidence >= chosen.check].mean() <= 0.1
-    assert choose_thresholds(confidence, np.ones(10_000, dtype=bool), direct_risk=0.01, check_risk=0.01).check == 1.0
+    strict, loose = (choose_threshold(confidence, wrong, risk) for risk in (0.02, 0.1))
+    assert strict > loose
+    assert wrong[confidence >= strict].mean() <= 0.02
+    assert wrong[confidence >= loose].mean() <= 0.1
+    assert choose_threshold(confidence, np.ones(10_000, dtype=bool), 0.01) == 1.0
+
+
+def test_readings_are_the_best_and_those_close_to_it():
+    assert readings([0.1, 0.6, 0.2, 0.05, 0.16]) == [1, 2, 4]
+    assert readings([0.9, 0.05]) == [0]
 
 
 def test_a_copy_of_a_bundle_elsewhere_still_loads(tmp_path):
