@@ -1,4 +1,4 @@
-"""`python -m knowledge check`: checks the content files, exit 0 or a list of what is wrong."""
+"""`python -m knowledge check`: checks the content files, exit 0 or a list of what is wrong; `table`, `export`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 
 from .checks import CheckContext, check_all
 from .city import load_city
+from .errors import NotFound
+from .export import export_content
 from .law_texts import load_law_texts
-from .laws import load_laws
-from .loading import CONTENT_FOLDER, collect_content
+from .laws import LawRegister, load_laws
+from .loading import CONTENT_FOLDER, Content, collect_content
 from .taxonomy import load_taxonomy
 
 SHARED_LAWS = Path("../shared/domain/laws")
@@ -20,7 +22,8 @@ SHARED_LAWS = Path("../shared/domain/laws")
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m knowledge")
-    parser.add_argument("command", choices=["check", "table"])
+    parser.add_argument("command", choices=["check", "table", "export"])
+    parser.add_argument("file", nargs="?", type=Path, help="export：写到哪个 .xlsx 或 .json")
     parser.add_argument("--only", default="", help="只看路径里含有这段文字的文件")
     parser.add_argument("--laws", type=Path, default=SHARED_LAWS, help="法规原文所在文件夹（没有就不核对数字）")
     parser.add_argument("--city", default="example")
@@ -30,6 +33,8 @@ def main() -> int:
     if options.command == "table":
         return _print_table(content)
     laws = load_laws()
+    if options.command == "export":
+        return _export(content, laws, options.file)
     texts = load_law_texts(options.laws, list(laws.laws.values())) if options.laws.is_dir() else {}
     context = CheckContext(content, load_taxonomy(), laws, load_city(options.city), date.today(), texts)
     context.whole = not options.only
@@ -47,6 +52,18 @@ def main() -> int:
     print(f"{len(content.entries)} 条，{len(content.guides)} 份指南，{len(content.scenarios)} 个场景；"
           f"{bad} 个错误，{len(findings) - bad + len(errors)} 个提醒")
     return 1 if bad else 0
+
+
+def _export(content: Content, laws: LawRegister, path: Path | None) -> int:
+    try:
+        if path is None:
+            raise NotFound("请写明导出到哪个文件，例如 export 民政知识.xlsx")
+        export_content(content, laws, path)
+    except (NotFound, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"已导出 {len(content.entries)} 条问答、{len(content.guides)} 份指南、{len(content.scenarios)} 个场景到 {path}")
+    return 0
 
 
 def _print_table(content) -> int:  # type: ignore[no-untyped-def]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index.classifier import EntryClassifier
-from index.features import Corpus, Cues, build_features
+from index.features import ROLES, Corpus, Cues, build_features
 from index.ranker import Ranker
 from index.search import BundleSearch
 from knowledge.snapshot import Snapshot
@@ -43,6 +44,10 @@ class CueFinder:
         )
 
 
+def _bare(text: str) -> str:
+    return "".join(ch for ch in text if ch.isalnum())
+
+
 def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(re.escape(w.lower()) for w in sorted(words, key=len, reverse=True)))
 
@@ -59,8 +64,16 @@ class Engine:
     cues: CueFinder
     thresholds: Mapping[str, float]
 
+    @cached_property
+    def asked(self) -> dict[str, str]:
+        """bare example question → entry id"""
+        questions = np.flatnonzero(self.corpus.role == ROLES.index("question"))
+        return {_bare(self.corpus.texts[i]): self.corpus.entry_ids[int(self.corpus.entry_of[i])] for i in questions}
+
     def rank(self, text: str, vector: Floats) -> tuple[dict[str, float], float]:
-        """entry id → probability, and the probability of none of them."""
+        """entry id → probability, and the probability of none of them. A reviewed example question is its entry's."""
+        if known := self.asked.get(_bare(text)):
+            return {known: 1.0}, 0.0
         log_p = self.classifier.log_probabilities(vector[None, :])[0]
         table = build_features(vector, text, self.search(text, vector), log_p, self.corpus, self.cues(text))
         p = self.ranker.probabilities(table)
