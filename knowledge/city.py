@@ -42,6 +42,20 @@ class ParameterValue(BaseModel):
         return self.effective_from <= on and (self.effective_until is None or on <= self.effective_until)
 
 
+class Notice(BaseModel):
+    """An announcement of the bureau that is shown from one day to another."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str
+    text: str
+    shown_from: date
+    shown_until: date | None = None
+
+    def shown(self, on: date) -> bool:
+        return self.shown_from <= on and (self.shown_until is None or on <= self.shown_until)
+
+
 class CityProfile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -51,6 +65,7 @@ class CityProfile(BaseModel):
     bureau: str
     hotline: str
     office_hours: str
+    notices: tuple[Notice, ...] = ()
     parameters: dict[str, tuple[ParameterValue, ...]] = {}
 
     @model_validator(mode="after")

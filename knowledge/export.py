@@ -15,9 +15,9 @@ from .laws import LawRegister
 from .loading import Content
 
 SHEETS = {
-    "问答": ("编号", "种类", "标题", "领域", "服务", "答复", "要点", "下一步", "本地参数", "依据", "例句", "反例", "部门", "热线", "更正的旧说法", "复审日期"),
-    "办事指南": ("编号", "服务", "领域", "标题", "事项", "概述", "条件", "材料", "不用再带", "程序", "法定期限", "费用", "办理机关", "去哪办", "结果", "常见退件原因", "救济", "依据", "复审日期"),
-    "场景": ("编号", "标题", "节点", "条件", "内容", "选项或材料", "结论"),
+    "问答": "编号 种类 标题 领域 服务 答复 要点 下一步 本地参数 依据 例句 反例 部门 热线 更正的旧说法 复审日期",
+    "办事指南": "编号 服务 领域 标题 事项 概述 条件 材料 不用再带 程序 法定期限 费用 办理机关 去哪办 结果 常见退件原因 救济 依据 复审日期",
+    "场景": "编号 标题 节点 条件 内容 选项或材料 结论",
 }
 
 
@@ -38,7 +38,7 @@ def _workbook(content: Content, laws: LawRegister) -> Workbook:
     book.remove(book.active)  # type: ignore[arg-type]
     sheets: dict[str, Worksheet] = {name: book.create_sheet(name) for name in SHEETS}
     for name, heads in SHEETS.items():
-        sheets[name].append(heads)
+        sheets[name].append(heads.split())
     for entry in content.entries.values():
         sheets["问答"].append(_entry_row(entry, laws))
     for guide in content.guides.values():

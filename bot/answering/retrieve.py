@@ -68,7 +68,7 @@ class Engine:
     def asked(self) -> dict[str, str]:
         """bare example question → entry id"""
         questions = np.flatnonzero(self.corpus.role == ROLES.index("question"))
-        return {_bare(self.corpus.texts[i]): self.corpus.entry_ids[int(self.corpus.entry_of[i])] for i in questions}
+        return {_bare(self.corpus.texts[int(i)]): self.corpus.entry_ids[int(self.corpus.entry_of[i])] for i in questions}
 
     def rank(self, text: str, vector: Floats) -> tuple[dict[str, float], float]:
         """entry id → probability, and the probability of none of them. A reviewed example question is its entry's."""

@@ -29,8 +29,8 @@ async def widget() -> FileResponse:
 
 
 @router.get("/chat")
-async def show_chat(request: Request) -> HTMLResponse:
-    return await _chat_page(request)
+async def show_chat(request: Request, q: str = "") -> HTMLResponse:
+    return await _chat_page(request, draft=q[:300])
 
 
 @router.post("/chat")
@@ -72,7 +72,7 @@ async def _keys(request: Request, service: Service) -> tuple[str, str] | None:
     return None
 
 
-async def _chat_page(request: Request, problem: str | None = None, status: int = 200) -> HTMLResponse:
+async def _chat_page(request: Request, problem: str | None = None, status: int = 200, draft: str = "") -> HTMLResponse:
     service = service_of(request)
     keys = await _keys(request, service)
     turns: list[dict[str, Any]] = []
@@ -82,7 +82,7 @@ async def _chat_page(request: Request, problem: str | None = None, status: int =
         last = await service.last_sequence(keys[0])
         turns = _as_turns(lines)
     return page(
-        request, "chat.html", "chat", status, turns=turns, samples=SAMPLES, problem=problem, last_sequence=last,
+        request, "chat.html", "chat", status, turns=turns, samples=SAMPLES, problem=problem, last_sequence=last, draft=draft,
         conversation_id=keys[0] if keys else None, token=keys[1] if keys else None,
     )  # fmt: skip
 

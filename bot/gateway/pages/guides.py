@@ -1,11 +1,17 @@
-"""Public pages: areas, guides, search, sitemap. Server-rendered, printable, no script needed."""
+"""Public pages: areas, guides, guided services, notices, search, sitemap. Server-rendered, printable, no script needed."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
 
-from knowledge.content import Guide
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.datastructures import QueryParams
+
+from knowledge.content import Guide, Scenario, ScenarioQuestion
+from knowledge.scenarios import next_step
 from knowledge.store import load_live
 
 from ...answer import Citation
@@ -13,8 +19,11 @@ from ...answering.compose import basis_lines
 from ...service import Service
 from ..problems import Problem
 from ..state import service_of
+from .guide_docx import guide_docx
 from .render import page
 
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+VERDICTS = {"may": "可以办", "not_yet": "现在还不行", "elsewhere": "归别处办", "person": "请工作人员看看"}
 router = APIRouter(include_in_schema=False)
 
 
@@ -37,8 +46,12 @@ async def one_area(request: Request, code: str) -> HTMLResponse:
     if area is None:
         raise Problem(404, "没有这个政策领域，编号是 A01 到 A19。")
     today = service.assistant.today()
+    reviewed = await _reviewed(service)
     entries = [
-        {"entry": e, "local": [service.city.line(k, today) for k in e.parameters], "basis": _basis(service, e.sources)}
+        {
+            "entry": e, "reviewed": reviewed.get(e.id), "basis": _basis(service, e.sources),
+            "local": [service.city.line(k, today) for k in e.parameters],
+        }
         for e in service.public.entries_of_area(code)
         if e.in_force(today)
     ]
@@ -55,23 +68,81 @@ async def guides(request: Request) -> HTMLResponse:
     )  # fmt: skip
 
 
+@router.get("/guides/{guide_id}.docx")
+async def one_guide_docx(request: Request, guide_id: str) -> Response:
+    service = service_of(request)
+    guide = _guide(service, guide_id)
+    data = guide_docx(guide, service.city.profile.bureau, _local(service, guide), _basis(service, guide.basis))
+    name = quote(f"{guide.title}办事指南.docx")
+    return Response(data, media_type=DOCX, headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}"})
+
+
 @router.get("/guides/{guide_id}")
 async def one_guide(request: Request, guide_id: str) -> HTMLResponse:
     service = service_of(request)
-    snapshot = service.public.snapshot()
-    guide = snapshot.guides.get(guide_id)
-    if guide is None:
-        raise Problem(404, "没有这份办事指南。")
-    live = {row.item.id: row for row in await service.database.read(load_live) if isinstance(row.item, Guide)}
-    today = service.assistant.today()
-    keys = [*guide.parameters, *guide.office.parameters]
-    if guide.time_limit.promised:
-        keys.append(guide.time_limit.promised)
+    guide = _guide(service, guide_id)
+    reviewed = await _reviewed(service)
+    scenario = service.public.taxonomy.service_by_code[guide.service].scenario
     return page(
-        request, "guide.html", "guides", guide=guide, basis=_basis(service, guide.basis),
-        remedies_basis=_basis(service, guide.remedies_basis), local=[service.city.line(k, today) for k in keys],
-        reviewed=live[guide_id].published_at,
+        request, "guide.html", "guides", guide=guide, scenario=scenario, basis=_basis(service, guide.basis),
+        remedies_basis=_basis(service, guide.remedies_basis), local=_local(service, guide), reviewed=reviewed[guide_id],
     )  # fmt: skip
+
+
+@router.get("/scenarios")
+async def scenarios(request: Request) -> HTMLResponse:
+    live = service_of(request).public.snapshot().scenarios
+    return page(request, "scenarios.html", "scenarios", scenarios=list(live.values()))
+
+
+@router.get("/scenarios/{scenario_id}")
+async def one_scenario(request: Request, scenario_id: str) -> HTMLResponse:
+    """The answers so far are in the address, so that back, reload, print and sharing work without a script."""
+    service = service_of(request)
+    snapshot = service.public.snapshot()
+    scenario = snapshot.scenarios.get(scenario_id)
+    if scenario is None:
+        raise Problem(404, "没有这个办事向导。")
+    answers, answered = _answers(scenario, request.query_params)
+    step = next_step(scenario, answers)
+    shown: dict[str, Any] = {"scenario": scenario, "answers": answers, "answered": answered}
+    if isinstance(step, ScenarioQuestion):
+        return page(request, "scenario.html", "scenarios", **shown, question=step)
+    today = service.assistant.today()
+    materials = [
+        next(m for m in snapshot.guides[g].materials if m.id == material)
+        for g, _, material in (reference.partition(":") for reference in step.materials)
+    ]
+    return page(
+        request, "scenario.html", "scenarios", **shown, question=None, outcome=step, verdict=VERDICTS[step.verdict],
+        materials=materials, local=[service.city.line(k, today) for k in step.parameters], basis=_basis(service, step.sources),
+    )  # fmt: skip
+
+
+def _answers(scenario: Scenario, given: QueryParams) -> tuple[dict[str, str], list[dict[str, str]]]:
+    """The valid answers in the order of asking; what follows an answer that is missing or odd is dropped."""
+    answers: dict[str, str] = {}
+    answered: list[dict[str, str]] = []
+    while isinstance(step := next_step(scenario, answers), ScenarioQuestion):
+        choice = next((c for c in step.choices if c.id == given.get(step.id)), None)
+        if choice is None:
+            break
+        answered.append({"ask": step.ask, "label": choice.label, "change": f"?{urlencode(answers)}"})
+        answers[step.id] = choice.id
+    return answers, answered
+
+
+@router.get("/notices")
+async def notices(request: Request) -> HTMLResponse:
+    service = service_of(request)
+    today = service.assistant.today()
+    changes = [
+        {"entry": e, "basis": _basis(service, e.sources)}
+        for e in service.public.snapshot().entries.values()
+        if e.corrects and e.area and e.in_force(today)
+    ]
+    shown = [n for n in service.city.profile.notices if n.shown(today)]
+    return page(request, "notices.html", "notices", notices=shown, changes=changes)
 
 
 @router.get("/search")
@@ -92,11 +163,29 @@ async def search(request: Request, q: str = "") -> HTMLResponse:
 async def sitemap(request: Request) -> PlainTextResponse:
     public = service_of(request).public
     base = str(request.base_url).rstrip("/")
-    paths = ["/", "/chat", "/areas", "/guides", *(f"/areas/{a.code}" for a in public.taxonomy.areas)]
+    paths = ["/", "/chat", "/areas", "/guides", "/scenarios", "/notices", *(f"/areas/{a.code}" for a in public.taxonomy.areas)]
     paths += [f"/guides/{g}" for g in sorted(public.snapshot().guides)]
+    paths += [f"/scenarios/{s}" for s in sorted(public.snapshot().scenarios)]
     urls = "".join(f"<url><loc>{base}{p}</loc></url>" for p in paths)
     text = f'<?xml version="1.0" encoding="UTF-8"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{urls}</urlset>'
     return PlainTextResponse(text, media_type="application/xml")
+
+
+def _guide(service: Service, guide_id: str) -> Guide:
+    guide = service.public.snapshot().guides.get(guide_id)
+    if guide is None:
+        raise Problem(404, "没有这份办事指南。")
+    return guide
+
+
+def _local(service: Service, guide: Guide) -> list[str]:
+    keys = [*guide.parameters, *guide.office.parameters, *filter(None, [guide.time_limit.promised])]
+    return [service.city.line(k, service.assistant.today()) for k in dict.fromkeys(keys)]
+
+
+async def _reviewed(service: Service) -> dict[str, datetime]:
+    """item id → when its live revision was published"""
+    return {row.item.id: row.published_at for row in await service.database.read(load_live)}
 
 
 def _basis(service: Service, sources: object) -> list[str]:

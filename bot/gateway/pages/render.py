@@ -43,6 +43,7 @@ def page(request: Request, template: str, here: str = "", status: int = 200, **v
     text = _environment.get_template(template).render(
         {
             "bureau": profile.bureau, "hotline": profile.hotline, "example": profile.example, "version": VERSION,
+            "unset": [d.name for d in service.city.unset(service.assistant.today())],
             "elder": elder, "elder_link": f"{request.url.path}?elder={'0' if elder else '1'}", "here": here,
             "new_id": lambda: uuid.uuid4().hex, **values,
         }
