@@ -198,7 +198,7 @@ def _fit_and_measure(
         seconds=0.0,
         top1=float(r[k].mean()),
         top3=float(np.mean(top3)),
-        ece=expected_calibration_error(c, r),
+        ece=expected_calibration_error(c, r, weight=np.where(k, 1.0, UNKNOWN_SHARE)),
         none_auroc=_auroc(c, k),
         temperature=temperature,
         confidence=c,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+from index.calibration import as_in_the_field
 from knowledge.city import City
 from knowledge.content import Entry, Guide
 from knowledge.laws import LawRegister
@@ -67,7 +68,7 @@ class Composer:
                 entry_id=entry.id,
                 department=entry.department,
                 citations=self.citations(entry) or None,
-                confidence=round(candidate.probability, 4),
+                confidence=round(as_in_the_field(candidate.probability), 4),
                 band=band,
                 revisions=[candidate.revision],
                 snapshot=self._snapshot.version,
@@ -124,7 +125,7 @@ class Composer:
                 service=guide.service,
                 entry_id=guide.id,
                 citations=[Citation.model_validate(self._laws.cite(s)) for s in guide.basis],
-                confidence=round(confidence, 4),
+                confidence=round(as_in_the_field(confidence), 4),
                 band="check",
                 revisions=[self._snapshot.revisions[("guide", guide.id)]],
                 snapshot=self._snapshot.version,

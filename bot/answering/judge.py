@@ -14,7 +14,7 @@ from .draft import Candidate, Draft
 from .guard import IsLive, find_objection
 from .retrieve import Engine
 
-CRISIS_MASS = 0.35
+CRISIS_MASS = 0.5
 """together, the safety texts' probability from which urgent help comes first: missing one is worse than one too many"""
 CLARIFY_FLOOR = 0.12
 MAX_CHOICES = 3
@@ -58,7 +58,7 @@ class Judge:
             mass = sum(c.probability for c in shown)
         else:
             shown, mass = [best], _confidence(best, candidates)
-            check *= REDIRECT_EASE
+            check *= REDIRECT_EASE if best.entry.kind == "redirect" else 1.0
         if mass < check:
             return None
         draft.trace["readings"] = [c.entry.id for c in shown]

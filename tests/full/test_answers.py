@@ -1,0 +1,58 @@
+"""What citizens get from the whole knowledge: the facts most often told wrong, and floors on a set of our own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import run_minda
+
+SETS = Path(__file__).resolve().parents[1] / "evaluation"
+
+
+def evaluate(data: Path, name: str, tmp_path: Path) -> tuple[dict[str, float], list[dict]]:
+    misses = tmp_path / "misses.jsonl"
+    done = run_minda(data, "eval", str(SETS / name), "--misses", str(misses))
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    figures = {r[0]: float(r[1]) for r in rows if len(r) == 2 and r[1].replace(".", "", 1).isdigit()}
+    return figures, [json.loads(line) for line in misses.read_text(encoding="utf-8").splitlines()]
+
+
+def test_every_fact_that_is_easily_told_wrong_is_told_right(full_data, tmp_path):
+    figures, misses = evaluate(full_data, "facts.jsonl", tmp_path)
+    assert [m["q"] for m in misses] == []
+    assert figures["key_facts_of_answered"] == 1.0
+
+
+def test_the_public_set_keeps_its_floors(full_data, tmp_path):
+    figures, _ = evaluate(full_data, "public.jsonl", tmp_path)
+    assert figures["key_facts_of_answered"] >= 0.88
+    assert figures["redirect_right"] >= 0.85
+    assert figures["out_of_scope_false_answer"] <= 0.04
+    assert figures["crisis_recall"] == 1.0
+
+
+def test_a_left_out_example_finds_its_entry_among_the_first_three(full_data):
+    model = json.loads(max((full_data / "index").glob("*/model.json")).read_text(encoding="utf-8"))
+    assert model["top3"] >= 0.8
+    missed = [json.loads(line) for line in (full_data / "leave_one_out_misses.jsonl").read_text("utf-8").splitlines()]
+    assert 0 < len(missed) < 0.2 * model["questions"]
+
+
+@pytest.mark.parametrize(
+    ("question", "entry"),
+    [("低保多久能批下来", "dibao-time-limit"), ("五保户必须住敬老院吗", "destitute-where-live"), ("体彩兑奖找谁", "lottery-sports")],
+)
+def test_a_reviewed_example_question_gets_its_own_entry(full_data, question, entry):
+    reply = json.loads(run_minda(full_data, "ask", question, "--json").stdout)
+    assert (reply["entry_id"], reply["band"]) == (entry, "direct")
+
+
+def test_an_amount_is_the_one_in_force_that_day(full_data):
+    asked = [run_minda(full_data, "ask", "低保一个月多少钱", "--as-of", day).stdout for day in ("2026-06-30", "2026-07-01")]
+    assert "800元" in asked[0]
+    assert "840元" not in asked[0]
+    assert "840元" in asked[1]
