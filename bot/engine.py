@@ -28,7 +28,7 @@ from .answering.retrieve import CueFinder, Engine
 
 Floats = NDArray[np.float32]
 DIRECT_RISK = 0.10
-CHECK_RISK = 0.25
+CHECK_RISK = 0.26
 """on left-out example questions, which are written to be far apart and so are harder than what citizens ask (decision 0005)"""
 
 

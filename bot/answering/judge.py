@@ -20,7 +20,7 @@ CLARIFY_FLOOR = 0.12
 MAX_CHOICES = 3
 FORMULAIC = ("decline", "crisis")
 SHOWN = ("answer", "redirect")
-REDIRECT_EASE = 0.35
+REDIRECT_EASE = 0.3
 """a redirect to be checked offers a person in the same breath, so it needs less certainty than an answer"""
 
 

@@ -51,8 +51,9 @@ def test_a_reviewed_example_question_gets_its_own_entry(full_data, question, ent
     assert (reply["entry_id"], reply["band"]) == (entry, "direct")
 
 
-def test_an_amount_is_the_one_in_force_that_day(full_data):
-    asked = [run_minda(full_data, "ask", "低保一个月多少钱", "--as-of", day).stdout for day in ("2026-06-30", "2026-07-01")]
-    assert "800元" in asked[0]
-    assert "840元" not in asked[0]
-    assert "840元" in asked[1]
+def test_an_amount_and_a_law_are_those_in_force_that_day(full_data):
+    before, after = (run_minda(full_data, "ask", "低保一个月多少钱", "--as-of", day).stdout for day in ("2026-06-30", "2026-07-01"))
+    assert "840元" in after
+    assert "社会救助法" in after
+    assert "840元" not in before, "the new standard is not in force yet"
+    assert "社会救助法" not in before, "the law is not in force yet"

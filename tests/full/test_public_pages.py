@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 from urllib.parse import parse_qsl
@@ -94,7 +95,7 @@ def test_every_state_of_every_guided_service_has_a_page(http):
 def test_a_change_link_goes_back_to_its_question(http):
     page = http.get("/scenarios/adoption?matter=end&adult=yes&agreed=yes").text
     links = re.findall(r'href="\?([^"]*)">改一下', page)
-    assert [dict(parse_qsl(link)) for link in links] == [{}, {"matter": "end"}, {"matter": "end", "adult": "yes"}]
+    assert [dict(parse_qsl(html.unescape(link))) for link in links] == [{}, {"matter": "end"}, {"matter": "end", "adult": "yes"}]
 
 
 def test_old_beliefs_and_notices_are_listed(http):
