@@ -63,4 +63,6 @@ class PublicData:
         ]
 
     def entries_of_area(self, code: str) -> list[Entry]:
-        return [e for e in self.snapshot().entries.values() if e.area == code and e.kind in ("answer", "redirect")]
+        """Those of a service first, in the order of the services."""
+        own = [e for e in self.snapshot().entries.values() if e.area == code and e.kind in ("answer", "redirect")]
+        return sorted(own, key=lambda e: (e.service or "S99", e.kind != "answer", e.id))

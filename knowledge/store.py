@@ -13,6 +13,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from .columns import AwareDateTime
 from .content import Entry, Guide, Item, Scenario, digest_of
 
 metadata = sa.MetaData()
@@ -26,7 +27,7 @@ revision = sa.Table(
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("author", sa.String(80), nullable=False),
-    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("created_at", AwareDateTime, nullable=False),
     sa.UniqueConstraint("item_type", "item_id", "number"),
 )
 
@@ -36,7 +37,7 @@ publication = sa.Table(
     sa.Column("item_type", sa.String(16), primary_key=True),
     sa.Column("item_id", sa.String(80), primary_key=True),
     sa.Column("revision_id", sa.String(64), sa.ForeignKey("revision.id"), nullable=True),
-    sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("published_at", AwareDateTime, nullable=False),
     sa.Index("publication_revision", "revision_id"),
 )
 
@@ -44,7 +45,7 @@ knowledge_event = sa.Table(
     "knowledge_event",
     metadata,
     sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("at", AwareDateTime, nullable=False),
     sa.Column("who", sa.String(80), nullable=False),
     sa.Column("what", sa.String(32), nullable=False),
     sa.Column("item_type", sa.String(16), nullable=False),

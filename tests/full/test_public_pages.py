@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import io
 import re
+from datetime import datetime
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
@@ -109,3 +111,9 @@ def test_old_beliefs_and_notices_are_listed(http):
 def test_a_question_can_be_brought_along_to_the_chat(http):
     assert "低保怎么申请</textarea>" in http.get("/chat", params={"q": "低保怎么申请"}).text
     assert "<script>alert" not in http.get("/chat", params={"q": "<script>alert(1)</script>"}).text
+
+
+def test_the_day_of_the_last_review_is_today_in_china(http):
+    today = datetime.now(ZoneInfo("Asia/Shanghai"))
+    for address in ("/areas/A06", "/guides/S14"):
+        assert f"最近一次审核发布：{today.year}年{today.month}月{today.day}日" in http.get(address).text
