@@ -275,13 +275,13 @@ def check_coverage(context: CheckContext) -> Iterator[Finding]:
     for area in context.taxonomy.areas:
         floor = MIN_ENTRIES.get(area.code, MIN_ENTRIES_AN_AREA)
         if by_area[area.code] < floor:
-            yield Finding("覆盖", area.code, f"{area.name}只有 {by_area[area.code]} 条，至少 {floor} 条", "warning")
+            yield Finding("覆盖", area.code, f"{area.name}只有 {by_area[area.code]} 条，至少 {floor} 条")
     for service in context.taxonomy.services:
         if not content.guides_of(service.code):
-            yield Finding("覆盖", service.code, f"{service.name}没有办事指南", "warning")
+            yield Finding("覆盖", service.code, f"{service.name}没有办事指南")
     for scenario in context.taxonomy.scenarios:
         if scenario.id not in content.scenarios:
-            yield Finding("覆盖", scenario.id, f"{scenario.name}没有场景式服务", "warning")
+            yield Finding("覆盖", scenario.id, f"{scenario.name}没有场景式服务")
     elsewhere = sum(len(e.questions) for e in content.entries.values() if e.kind in ("redirect", "decline"))
     if elsewhere < MIN_ELSEWHERE_QUESTIONS:
-        yield Finding("覆盖", "不归民政", f"只有 {elsewhere} 个例句，至少 {MIN_ELSEWHERE_QUESTIONS} 个", "warning")
+        yield Finding("覆盖", "不归民政", f"只有 {elsewhere} 个例句，至少 {MIN_ELSEWHERE_QUESTIONS} 个")
