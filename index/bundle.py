@@ -20,7 +20,7 @@ from .passages import Passage
 from .vectors import VectorIndex
 
 Floats = NDArray[np.float32]
-SCHEMA = 1
+SCHEMA = 2
 POINTER = "current"
 MANIFEST = "manifest.json"
 KEPT = 3
