@@ -85,7 +85,7 @@ class Answerer:
         parts = split_parts(clean)
         if len(parts) > 1 and self._screen_only(text, clean, on, locale) is None:
             answers = [await self._run(text, part, on, locale, topic) for part in parts]
-            if _all_different(answers):
+            if _all_answered(answers):
                 return answers
         return [await self._run(text, clean, on, locale, topic)]
 
@@ -133,10 +133,10 @@ def _safety_texts(engine: Engine) -> dict[str, tuple[Entry, str]]:
     return found
 
 
-def _all_different(answers: Sequence[Answer]) -> bool:
+def _all_answered(answers: Sequence[Answer]) -> bool:
+    """Each part has an answer of its own."""
     ids = [a.reply.entry_id for a in answers]
-    sure = all(a.reply.kind in ("answer", "redirect") and a.reply.band == "direct" for a in answers)
-    return sure and None not in ids and len(set(ids)) == len(ids)
+    return all(a.reply.kind in ("answer", "redirect") for a in answers) and None not in ids and len(set(ids)) == len(ids)
 
 
 def _renewed(answer: Answer) -> Answer:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.answer import VERDICTS_FILE, Verdict, make_reply, verdict_rows
+from bot.answering.complaint import is_complaint
 from bot.answering.guard import find_objection
 from bot.answering.mask import mask_personal_data
 from bot.answering.screen import find_crisis
@@ -44,6 +45,19 @@ def test_urgent_situations_are_recognised(text, kind):
 )  # fmt: skip
 def test_lookalikes_raise_no_alarm(text):
     assert find_crisis(normalise(text)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("举报某某小区地下室开了个停尸房", True), ("请领导重视我们镇低保名单的问题", True), ("护工克扣老人饭菜，家属去说还被骂", True),
+        ("强烈要求拆掉后山的大墓", True), ("三年了困难补助一直无人过问", True),
+        ("怎么投诉养老院", False), ("举报低保造假打什么电话", False), ("养老院乱收费违法吗", False), ("低保不公平去哪里反映", False),
+        ("结婚登记要带什么", False), ("未满年龄办婚礼是不是违法", False),
+    ],
+)  # fmt: skip
+def test_a_complaint_is_told_from_a_question_about_complaining(text, wanted):
+    assert is_complaint(normalise(text)) is wanted
 
 
 @pytest.mark.parametrize(
