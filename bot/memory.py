@@ -39,13 +39,16 @@ class Memory(BaseModel):
     misses: int = 0
     ticket: str | None = None
 
-    def topic_words(self, snapshot: Snapshot, taxonomy: Taxonomy) -> str | None:
-        """Words that stand for the topic in a follow-up question."""
-        if self.service and self.service in taxonomy.service_by_code:
-            return taxonomy.service_by_code[self.service].name.split("、")[0]
+    def topics(self, snapshot: Snapshot, taxonomy: Taxonomy) -> list[str]:
+        """Words that may stand for the topic in a follow-up question: the entry's, its service's or area's."""
+        found = []
         if self.topic_entry and self.topic_entry in snapshot.entries:
-            return snapshot.entries[self.topic_entry].title
-        return None
+            found.append(snapshot.entries[self.topic_entry].title)
+        if self.service and self.service in taxonomy.service_by_code:
+            found.append(taxonomy.service_by_code[self.service].words[0])
+        elif self.area and self.area in taxonomy.area_by_code:
+            found.append(taxonomy.area_by_code[self.area].name)
+        return found
 
     def after(self, answer: Answer, question: str) -> Memory:
         """The memory once this answer has been given."""

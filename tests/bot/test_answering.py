@@ -14,7 +14,7 @@ from bot.answering.complaint import is_complaint
 from bot.answering.guard import find_objection
 from bot.answering.mask import mask_personal_data
 from bot.answering.screen import find_crisis
-from bot.answering.variants import is_follow_up, search_variants, split_parts
+from bot.answering.variants import follow_up_variants, is_follow_up, search_variants, split_parts
 from bot.dialogue.single_turn import find_intent
 from bot.texts import LOCALES, TEXTS_FILE, detect_locale, say, text_keys
 from index.text import normalise
@@ -104,6 +104,11 @@ def test_a_long_story_is_also_searched_by_its_question():
 @pytest.mark.parametrize("text", ["那要多少钱", "离婚的呢", "那么多久", "在哪办", "还有别的材料吗"])
 def test_a_question_without_a_topic_is_a_follow_up(text):
     assert is_follow_up(text) or text == "在哪办"
+
+
+def test_a_follow_up_is_read_with_the_topics_and_as_written_where_it_may_stand_alone():
+    assert follow_up_variants("那要多少钱", ["结婚登记"]) == (["结婚登记 那要多少钱"], frozenset({0}))
+    assert follow_up_variants("我们一个是香港的", ["结婚登记"]) == (["我们一个是香港的", "结婚登记 我们一个是香港的"], frozenset({1}))
 
 
 def test_two_questions_are_split_and_one_is_not():
