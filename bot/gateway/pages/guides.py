@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -55,8 +56,13 @@ async def one_area(request: Request, code: str) -> HTMLResponse:
         for e in service.public.entries_of_area(code)
         if e.in_force(today)
     ]
+    names = {s.code: s.name for s in service.public.taxonomy.services}
+    groups = [
+        (names.get(of_service or "", "其他常见问题"), list(rows))
+        for of_service, rows in groupby(entries, key=lambda row: row["entry"].service)
+    ]
     guides = [g for g in service.public.snapshot().guides.values() if g.area == code]
-    return page(request, "area.html", "areas", area=area, entries=entries, guides=guides)
+    return page(request, "area.html", "areas", area=area, groups=groups, guides=guides)
 
 
 @router.get("/guides")
