@@ -34,6 +34,7 @@ from .encoding import EncodingService
 from .engine import build_bundle, load_engine
 from .errors import Refused
 from .migrations import upgrade
+from .provenance import models_behind
 from .public import PublicData
 from .service import Service
 from .settings import Settings
@@ -112,8 +113,9 @@ def _same_entries(engine: Engine, snapshot: Snapshot, settings: Settings) -> boo
     return pointer.is_file() and pointer.read_text(encoding="utf-8").startswith(snapshot.version)
 
 
-def build_answerer(parts: Parts, encoding: EncodingService) -> Answerer:
-    engine = load_engine(parts.snapshot(), parts.encoder, parts.settings.index_dir, parts.cues)
+def build_answerer(parts: Parts, encoding: EncodingService, engine: Engine | None = None) -> Answerer:
+    """Over the current bundle, unless another engine is given."""
+    engine = engine or load_engine(parts.snapshot(), parts.encoder, parts.settings.index_dir, parts.cues)
     if engine is None:
         raise Refused("还没有索引。请先运行 minda build-index。")
     database = parts.database
@@ -138,6 +140,7 @@ def build_service(settings: Settings) -> Service:
         current["answerer"] = await asyncio.to_thread(build_answerer, parts, encoding)
 
     service.rebuild = rebuild
+    service.models = lambda: models_behind(current["answerer"].engine.search.bundle, settings.rasa_dir)
     return service
 
 
