@@ -136,7 +136,7 @@ async def compare(options: argparse.Namespace) -> None:
     pool = [p.text for p in engine.search.bundle.passages if p.role == "question"]
 
     async def encode_alone(text: str) -> None:
-        await encoding.encode([text])
+        parts.encoder.encode_query([text])
 
     await timed(asker(answerer, on), fresh_questions(pool, 20, 7))
     print(f"as shipped: {len(engine.corpus.entry_ids)} entries, {len(engine.corpus.texts)} passages")
