@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bot.app import build_answerer, build_parts
 from bot.assistant import Assistant
 from bot.encoding import EncodingService
-from bot.evaluation import load_cases, run_cases
+from bot.evaluation.cases import load_cases
+from bot.evaluation.judging import run_cases
 from bot.settings import Settings
 from index.calibration import FIELD_OFFSET, FIELD_SLOPE, expected_calibration_error
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import json
 import os
 import shutil
 import sys
@@ -19,26 +18,21 @@ from knowledge.errors import KnowledgeError
 from knowledge.law_texts import load_law_texts
 from knowledge.loading import collect_content
 
+from .cli.evaluating import evaluate
+from .cli.explaining import explain
+from .cli.options import Data, settings_of, tell
+from .cli.training import build_index, train, train_encoder
 from .errors import BotError
 from .settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="民答 Minda：民政政策问答服务")
 staff_app = typer.Typer(no_args_is_help=True, help="工作人员账号")
 app.add_typer(staff_app, name="staff")
-Data = Annotated[Path | None, typer.Option("--data", help="数据文件夹，默认 ./data")]
-CONFIGURATION_ERROR = 78
-
-
-def _settings(data: Path | None = None, **changes: Any) -> Settings:
-    try:
-        return Settings(**(changes | ({"data_dir": data} if data else {})))
-    except ValueError as error:
-        typer.echo(f"设置不对：{error}", err=True)
-        raise typer.Exit(CONFIGURATION_ERROR) from None
-
-
-def _say(line: str) -> None:
-    typer.echo(f"  {line}")
+app.command("eval")(evaluate)
+app.command("build-index")(build_index)
+app.command("train")(train)
+app.command("train-encoder")(train_encoder)
+app.command("explain")(explain)
 
 
 @app.command()
@@ -46,7 +40,7 @@ def prepare(data: Data = None) -> None:
     """建好数据库、编码器、知识和索引；没有变化时几秒完成。"""
     from .app import prepare as prepare_all
 
-    prepare_all(_settings(data), _say)
+    prepare_all(settings_of(data), tell)
 
 
 @app.command()
@@ -58,7 +52,7 @@ def serve(data: Data = None, port: int | None = None, host: str | None = None) -
     from .logs import configure_logs
 
     changes = {k: v for k, v in {"port": port, "host": host}.items() if v is not None}
-    settings = _settings(data, **changes)
+    settings = settings_of(data, **changes)
     configure_logs()
     uvicorn.run(
         create_app(settings), host=settings.host, port=settings.port, log_level="warning", access_log=False,
@@ -74,7 +68,7 @@ def ask(
     data: Data = None,
 ) -> None:
     """问一个问题，得到一个答复；不需要启动服务。"""
-    answers = _ask_once(_settings(data), [text], as_of.date() if as_of else None)[0]
+    answers = _ask_once(settings_of(data), [text], as_of.date() if as_of else None)[0]
     for answer in answers:
         typer.echo(answer.reply.model_dump_json(indent=1) if as_json else answer.reply.text)
 
@@ -99,86 +93,21 @@ def _ask_once(settings: Settings, texts: list[str], on: date | None) -> list[lis
         parts.database.close()
 
 
-@app.command("eval")
-def evaluate(
-    file: Path,
-    out: Annotated[Path | None, typer.Option(help="答复写到这个 JSONL")] = None,
-    misses: Annotated[Path | None, typer.Option(help="答错的写到这个 JSONL")] = None,
-    as_of: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])] = None,
-    data: Data = None,
-) -> None:
-    """整条作答路径跑一遍题集，打印各项指标。"""
-    from . import evaluation
-
-    try:
-        cases = evaluation.load_cases(file)
-    except (OSError, ValueError) as error:
-        typer.echo(f"读不了题集：{error}", err=True)
-        raise typer.Exit(2) from None
-    from .app import build_answerer, build_parts
-    from .assistant import Assistant
-    from .encoding import EncodingService
-
-    parts = build_parts(_settings(data))
-    encoding = EncodingService(parts.encoder)
-    answerer = build_answerer(parts, encoding)
-    assistant = Assistant(lambda: answerer, None)
-    on = as_of.date() if as_of else None
-    outcomes = asyncio.run(evaluation.run_cases(cases, lambda q: assistant.ask(q, on)))
-    typer.echo(f"题集 {file.name}，{len(cases)} 题，摘要 {evaluation.data_digest(file)[:16]}")
-    typer.echo(f"答复种类：{evaluation.kinds_given(outcomes)}")
-    for name, value in evaluation.metrics(outcomes).items():
-        typer.echo(f"{name:36} {'—' if value is None else round(value, 4)}")
-    if out:
-        _write_lines(out, [evaluation.reply_line(o) for o in outcomes])
-    if misses:
-        _write_lines(misses, [evaluation.miss_line(o) for o in outcomes if o.why])
-    encoding.close()
-    parts.database.close()
-
-
-def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), encoding="utf-8")
-
-
 @app.command("load-content")
 def load_content(folder: Annotated[Path | None, typer.Argument()] = None, data: Data = None) -> None:
     """把内容文件发布成新的修订；有错时指出文件、行和字段，什么都不改。"""
     from .app import build_parts, load_content_files
 
-    parts = build_parts(_settings(data), _say)
+    parts = build_parts(settings_of(data), tell)
     counts = load_content_files(parts, folder) if folder else load_content_files(parts)
     typer.echo(f"发布 {counts.published} 项，未变 {counts.unchanged} 项，撤下 {counts.withdrawn} 项。")
-    parts.database.close()
-
-
-@app.command("build-index")
-def build_index(
-    keep_model: Annotated[bool, typer.Option(help="条目没有增减时沿用排序模型")] = False, data: Data = None
-) -> None:
-    """按已发布的修订重建索引，并训练排序和置信度。"""
-    from .app import build_parts
-    from .engine import build_bundle
-
-    settings = _settings(data)
-    parts = build_parts(settings, _say)
-    report = build_bundle(
-        parts.snapshot(), parts.encoder, settings.index_dir, parts.cues, retrain=not keep_model, progress=_say
-    )
-    if report is not None:
-        typer.echo(
-            f"{report.questions} 个例句留一检验：第一位对 {report.top1:.1%}，前三位 {report.top3:.1%}，"
-            f"校准误差 {report.ece:.3f}，用时 {report.seconds:.0f} 秒"
-        )
-        lines = [{"question": q, "entry": e, "found": f} for q, e, f in report.missed]
-        _write_lines(settings.data_dir / "leave_one_out_misses.jsonl", lines)
     parts.database.close()
 
 
 @app.command()
 def check(data: Data = None) -> None:
     """检查设置、数据库、知识、索引、日历、磁盘；全好退出 0，否则逐条列出。"""
-    problems, notes = run_checks(_settings(data))
+    problems, notes = run_checks(settings_of(data))
     for line in notes:
         typer.echo(f"[提醒] {line}")
     for line in problems:
@@ -246,26 +175,11 @@ def run_checks(settings: Settings) -> tuple[list[str], list[str]]:
 
 
 @app.command()
-def explain(reply_id: str, data: Data = None) -> None:
-    """一条答复是怎么来的：步骤、候选、修订、快照、用时。"""
-    from . import store
-    from .app import prepare_database
-
-    database = prepare_database(_settings(data))
-    found = database.read_now(lambda c: store.find_trace(c, reply_id))
-    database.close()
-    if found is None:
-        typer.echo("没有这条答复。", err=True)
-        raise typer.Exit(1)
-    typer.echo(json.dumps(found, ensure_ascii=False, indent=1))
-
-
-@app.command()
 def backup(target: Path, data: Data = None) -> None:
     """在线备份数据库到一个新文件（SQLite）。"""
     from .backup import back_up
 
-    size = back_up(_settings(data), target)
+    size = back_up(settings_of(data), target)
     typer.echo(f"已备份到 {target}（{size >> 10} KB）。")
 
 
@@ -274,7 +188,7 @@ def restore(source: Path, data: Data = None) -> None:
     """从备份恢复数据库；先停服务，原来的库改名留着。"""
     from .backup import restore as restore_database
 
-    typer.echo(restore_database(_settings(data), source))
+    typer.echo(restore_database(settings_of(data), source))
 
 
 @staff_app.command("add")
@@ -294,7 +208,7 @@ def staff_add(
             raise typer.Exit(1)
     else:
         password = sys.stdin.readline().rstrip("\n")
-    database = prepare_database(_settings(data))
+    database = prepare_database(settings_of(data))
     try:
         database.submit(lambda c: staff.add_staff(c, name, password, role, now())).result()
     finally:

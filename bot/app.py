@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -22,7 +23,7 @@ from knowledge.city import City, load_city
 from knowledge.laws import LawRegister, load_laws
 from knowledge.loading import CONTENT_FOLDER, load_content
 from knowledge.snapshot import Snapshot, build_snapshot
-from knowledge.store import ImportCounts, import_content, is_live, load_live
+from knowledge.store import ImportCounts, import_content, load_live
 from knowledge.taxonomy import Taxonomy, load_taxonomy
 
 from .answering.answerer import Answerer
@@ -33,7 +34,9 @@ from .dialogue.client import RasaClient
 from .encoding import EncodingService
 from .engine import build_bundle, load_engine
 from .errors import Refused
+from .liveness import LiveRevisions
 from .migrations import upgrade
+from .provenance import models_behind
 from .public import PublicData
 from .service import Service
 from .settings import Settings
@@ -54,6 +57,10 @@ class Parts:
     laws: LawRegister
     city: City
     cues: CueFinder
+
+    @cached_property
+    def live(self) -> LiveRevisions:
+        return LiveRevisions(self.database)
 
     def snapshot(self) -> Snapshot:
         return build_snapshot(self.database.read_now(load_live))
@@ -112,15 +119,12 @@ def _same_entries(engine: Engine, snapshot: Snapshot, settings: Settings) -> boo
     return pointer.is_file() and pointer.read_text(encoding="utf-8").startswith(snapshot.version)
 
 
-def build_answerer(parts: Parts, encoding: EncodingService) -> Answerer:
-    engine = load_engine(parts.snapshot(), parts.encoder, parts.settings.index_dir, parts.cues)
+def build_answerer(parts: Parts, encoding: EncodingService, engine: Engine | None = None) -> Answerer:
+    """Over the current bundle, unless another engine is given."""
+    engine = engine or load_engine(parts.snapshot(), parts.encoder, parts.settings.index_dir, parts.cues)
     if engine is None:
         raise Refused("还没有索引。请先运行 minda build-index。")
-    database = parts.database
-    return Answerer(
-        engine, encoding, parts.laws, parts.city, parts.taxonomy,
-        lambda revision: database.read_now(lambda c: is_live(c, revision)),
-    )  # fmt: skip
+    return Answerer(engine, encoding, parts.laws, parts.city, parts.taxonomy, parts.live)
 
 
 def build_service(settings: Settings) -> Service:
@@ -138,6 +142,7 @@ def build_service(settings: Settings) -> Service:
         current["answerer"] = await asyncio.to_thread(build_answerer, parts, encoding)
 
     service.rebuild = rebuild
+    service.models = lambda: models_behind(current["answerer"].engine.search.bundle, settings.rasa_dir)
     return service
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from index.build import build_vectors
 from index.bundle import IndexBundle, load_bundle, load_current, point_to, write_bundle
 from index.calibration import choose_threshold
+from index.cases import Cases
 from index.classifier import EntryClassifier
 from index.encoder import Encoder
 from index.features import KINDS, ROLES, Corpus
@@ -20,13 +21,14 @@ from index.lexical import LexicalIndex
 from index.passages import Passage, passages_of
 from index.ranker import Ranker
 from index.search import BundleSearch
-from index.training import UNKNOWN_SHARE, TrainingReport, train
+from index.training import UNKNOWN_SHARE, TrainingReport, fit_and_measure, train
 from knowledge.content import Entry
 from knowledge.snapshot import Snapshot
 
 from .answering.retrieve import CueFinder, Engine
 
 Floats = NDArray[np.float32]
+RANKER, CASES = "ranker.npz", "cases.npz"
 DIRECT_RISK = 0.10
 CHECK_RISK = 0.26
 """on left-out example questions, which are written to be far apart and so are harder than what citizens ask (decision 0005)"""
@@ -40,6 +42,8 @@ class Model:
     ranker: Ranker
     thresholds: dict[str, float]
     facts: dict[str, object]
+    cases: Cases
+    """what the ranker learnt from: another one can be fitted without asking anew"""
 
 
 def build_corpus(entries: Sequence[Entry], passages: Sequence[Passage], vectors: Floats) -> Corpus:
@@ -62,24 +66,34 @@ def train_model(
     corpus: Corpus, bm25: Callable[[str], Floats], cues: CueFinder, *, seed: int = 0,
     progress: Callable[[str], None] = lambda line: None,
 ) -> tuple[Model, TrainingReport]:  # fmt: skip
-    classifier, ranker, report = train(corpus, bm25, cues, seed=seed, progress=progress)
-    weight = np.where(report.known, 1.0, UNKNOWN_SHARE)
-    thresholds = {
-        "direct": choose_threshold(report.confidence, report.harmful, DIRECT_RISK, weight),
-        "check": choose_threshold(report.shown, report.none_shown, CHECK_RISK, weight),
-    }
+    classifier, ranker, cases, report = train(corpus, bm25, cues, seed=seed, progress=progress)
     facts = {
         "seed": seed, "entry_ids": list(corpus.entry_ids), "questions": report.questions, "entries": len(corpus.entry_ids), "top1": report.top1,
         "top3": report.top3, "ece": report.ece, "none_auroc": report.none_auroc, "seconds": round(report.seconds, 1),
         "direct_risk": DIRECT_RISK, "check_risk": CHECK_RISK,
     }  # fmt: skip
-    return Model(classifier, ranker, thresholds, facts), report
+    return Model(classifier, ranker, choose_thresholds(report), facts, cases), report
+
+
+def choose_thresholds(report: TrainingReport) -> dict[str, float]:
+    weight = np.where(report.known, 1.0, UNKNOWN_SHARE)
+    return {
+        "direct": choose_threshold(report.confidence, report.harmful, DIRECT_RISK, weight),
+        "check": choose_threshold(report.shown, report.none_shown, CHECK_RISK, weight),
+    }
+
+
+def retrain(engine: Engine, folder: Path, seed: int) -> Engine:
+    """The engine with another ranker and thresholds, from the cases in the bundle's folder; the classifier stays."""
+    ranker, report = fit_and_measure(engine.corpus, Cases.load(folder / CASES), seed)
+    return replace(engine, ranker=ranker, thresholds=choose_thresholds(report))
 
 
 def write_model(model: Model, folder: Path) -> None:
     """Adds the model's files to a bundle that is being written."""
     np.savez(folder / "classifier.npz", weights=model.classifier.weights, bias=model.classifier.bias)
-    model.ranker.save(folder / "ranker.npz")
+    model.ranker.save(folder / RANKER)
+    model.cases.save(folder / CASES)
     (folder / "model.json").write_text(
         json.dumps({"thresholds": model.thresholds, **model.facts}, ensure_ascii=False, indent=1), encoding="utf-8"
     )
@@ -89,7 +103,7 @@ def load_model(folder: Path) -> Model:
     facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     with np.load(folder / "classifier.npz") as stored:
         classifier = EntryClassifier(stored["weights"], stored["bias"])
-    return Model(classifier, Ranker.load(folder / "ranker.npz"), facts.pop("thresholds"), facts)
+    return Model(classifier, Ranker.load(folder / RANKER), facts.pop("thresholds"), facts, Cases.load(folder / CASES))
 
 
 def searchable(snapshot: Snapshot) -> list[Entry]:

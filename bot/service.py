@@ -62,6 +62,7 @@ class Service:
         self.opening_limit = RateLimit(settings.messages_per_minute * 4)
         self._queues: OrderedDict[str, asyncio.Lock] = OrderedDict()
         self.rebuild: Callable[[], Awaitable[None]] | None = None
+        self.models: Callable[[], dict[str, Any]] = dict
 
     async def recover(self) -> int:
         """Answers what a killed process left unanswered. Returns how many turns."""
@@ -129,7 +130,7 @@ class Service:
         if result.open_ticket:
             answer, memory = self._hand_over(c, turn, memory, locale, now)
             answers = [answer]
-        trace = {"dialogue": result.dialogue, **result.trace}
+        trace = {"dialogue": result.dialogue, **result.trace, "models": self.models()}
         answers = [Answer(a.reply, {**a.trace, **trace}) for a in answers]
         return store.finish_turn(
             c, turn, answers, memory, locale=locale, rotate=rotate, author=None, now=now

@@ -52,3 +52,7 @@ class Settings(BaseSettings):
     @property
     def index_dir(self) -> Path:
         return self.data_dir / "index"
+
+    @property
+    def rasa_dir(self) -> Path:
+        return self.data_dir / "rasa"

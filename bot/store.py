@@ -220,9 +220,11 @@ def transcript(connection: Connection, conversation_id: str) -> list[dict[str, A
 
 def find_trace(connection: Connection, reply_id: str) -> dict[str, Any] | None:
     row = connection.execute(
-        sa.select(reply.c.body, reply.c.trace, reply.c.created_at).where(reply.c.id == reply_id)
+        sa.select(reply.c.conversation_id, reply.c.body, reply.c.trace, reply.c.created_at).where(reply.c.id == reply_id)
     ).first()
-    return {"reply": row.body, "trace": row.trace, "at": row.created_at.isoformat()} if row else None
+    if row is None:
+        return None
+    return {"conversation": row.conversation_id, "reply": row.body, "trace": row.trace, "at": row.created_at.isoformat()}
 
 
 def record_feedback(connection: Connection, reply_id: str, useful: bool, comment: str | None, now: datetime) -> bool:

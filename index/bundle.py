@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from .passages import Passage
 from .vectors import VectorIndex
 
 Floats = NDArray[np.float32]
-SCHEMA = 2
+SCHEMA = 3
 POINTER = "current"
 MANIFEST = "manifest.json"
 KEPT = 3
@@ -37,6 +38,8 @@ class IndexBundle:
     index: VectorIndex
     lexical: LexicalIndex
     folder: Path
+    files: dict[str, str]
+    """name → digest"""
 
 
 def write_bundle(
@@ -46,8 +49,7 @@ def write_bundle(
     """Builds the bundle's folder completely aside, then renames it. `extra` adds the files of a trained model."""
     if vectors.shape[0] != len(passages) or not np.isfinite(vectors).all():
         raise BundleInvalid("向量的个数或者数值不对")
-    version = f"{snapshot}-{encoder[:8]}"
-    target, aside = root / version, root / f"{version}.new"
+    aside = root / f"{snapshot}-{encoder[:8]}.new"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     np.save(aside / "vectors.npy", vectors)
@@ -58,6 +60,8 @@ def write_bundle(
     )
     extra(aside)
     files = {path.name: file_digest(path) for path in sorted(aside.iterdir())}
+    version = f"{snapshot}-{encoder[:8]}-{sha256(json.dumps(files).encode()).hexdigest()[:8]}"
+    target = root / version
     manifest = {
         "schema": SCHEMA, "version": version, "snapshot": snapshot, "encoder": encoder, "count": len(passages),
         "dim": int(vectors.shape[1]), "files": files,
@@ -102,8 +106,9 @@ def load_bundle(folder: Path, encoder: str | None = None) -> IndexBundle:
     if vectors.shape != shape or len(passages) != shape[0] or len(index) != shape[0] or lexical.count != shape[0]:
         raise BundleInvalid(f"{folder.name} 里的条数对不上")
     return IndexBundle(
-        manifest["version"], manifest["snapshot"], manifest["encoder"], passages, vectors, index, lexical, folder
-    )
+        manifest["version"], manifest["snapshot"], manifest["encoder"], passages, vectors, index, lexical, folder,
+        manifest["files"],
+    )  # fmt: skip
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

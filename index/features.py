@@ -16,6 +16,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 ROLES = ("title", "answer", "question", "negative")
+TITLE, ANSWER, QUESTION, NEGATIVE = range(len(ROLES))
 KINDS = ("answer", "redirect", "handoff", "decline", "crisis")
 CANDIDATES = 10
 DEPTH = 100
@@ -54,14 +55,50 @@ class Corpus:
     services: Ints
     """(entries,), 1–20, 0 for none"""
     aspects: Sequence[frozenset[str]]
-    rows_of: list[Ints] = field(default_factory=list)
-    grams: list[frozenset[str]] = field(default_factory=list)
+    rows_by_entry: Ints = field(init=False)
+    """(n,), all rows, an entry's rows side by side"""
+    bounds: Ints = field(init=False)
+    """(entries + 1,), where each entry's rows begin in rows_by_entry"""
+    grams: GramTable = field(init=False)
 
     def __post_init__(self) -> None:
-        order = np.argsort(self.entry_of, kind="stable")
-        bounds = np.searchsorted(self.entry_of[order], np.arange(len(self.entry_ids) + 1))
-        self.rows_of = [order[bounds[i] : bounds[i + 1]] for i in range(len(self.entry_ids))]
-        self.grams = [bigrams(t) for t in self.texts]
+        self.rows_by_entry = np.argsort(self.entry_of, kind="stable")
+        self.bounds = np.searchsorted(self.entry_of[self.rows_by_entry], np.arange(len(self.entry_ids) + 1))
+        self.grams = GramTable(self.texts)
+
+    def rows_of(self, entry: int) -> Ints:
+        return self.rows_by_entry[self.bounds[entry] : self.bounds[entry + 1]]
+
+    def rows_of_all(self, entries: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+        """(entries, widest but at least 3) rows, and which of them are really there."""
+        starts = self.bounds[entries]
+        counts = self.bounds[entries + 1] - starts
+        places = np.arange(max(3, counts.max()))
+        there = places < counts[:, None]
+        return self.rows_by_entry[np.minimum(starts[:, None] + places, len(self.rows_by_entry) - 1)], there
+
+
+class GramTable:
+    """Pairs of characters of every text as numbers: how much two texts share is then a sum over an array."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        sets = [bigrams(t) for t in texts]
+        self._number = {gram: i for i, gram in enumerate(sorted(frozenset().union(*sets)))}
+        self._counts = np.array([len(s) for s in sets], dtype=np.int64)
+        self._starts = np.concatenate([[0], np.cumsum(self._counts)])
+        flat = (self._number[gram] for grams in sets for gram in grams)
+        self._flat = np.fromiter(flat, dtype=np.int32, count=int(self._starts[-1]))
+
+    def overlap(self, text: str, rows: Ints) -> Floats:
+        """(rows,), |shared| / |either| of the text's pairs and each row's."""
+        own = bigrams(text)
+        marked = np.zeros(len(self._number), dtype=bool)
+        marked[[n for n in map(self._number.get, own) if n is not None]] = True
+        counts = self._counts[rows]
+        ends = np.cumsum(counts)
+        places = np.arange(ends[-1]) + np.repeat(self._starts[rows] - (ends - counts), counts)
+        shared = np.add.reduceat(marked[self._flat[places]], ends - counts, dtype=np.int64)
+        return np.asarray(shared / (len(own) + counts - shared), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -104,12 +141,11 @@ def build_features(
     log_p: Floats,
     corpus: Corpus,
     cues: Cues,
-    hidden: frozenset[int] = frozenset(),
+    hidden: NDArray[np.bool_] | None = None,
     limit: int = CANDIDATES,
 ) -> FeatureTable:
-    """vector (dim,), log_p (entries,) natural log of the classifier's probabilities."""
+    """vector (dim,), log_p (entries,) natural log of the classifier's probabilities, hidden (n,) passages to act as if not there."""
     candidates = _choose_candidates(found, log_p, corpus, limit)
-    own_grams = bigrams(text)
     dense_of_top = corpus.entry_of[found.dense_rows]
     bm25_of_top = corpus.entry_of[found.bm25_rows]
     mean, spread = float(found.dense_scores.mean()), float(found.dense_scores.std()) + 1e-4
@@ -118,43 +154,33 @@ def build_features(
     area_votes = np.bincount(corpus.areas[top20], minlength=20) / max(1, len(top20))
     service_votes = np.bincount(corpus.services[top20], minlength=21) / max(1, len(top20))
     kind_votes = np.bincount(corpus.kinds[top20], minlength=len(KINDS)) / max(1, len(top20))
+    in_dense, in_bm25 = candidates[:, None] == dense_of_top, candidates[:, None] == bm25_of_top
 
-    rows = []
-    for entry in candidates:
-        passages = corpus.rows_of[entry]
-        if hidden:
-            passages = np.array([p for p in passages if int(p) not in hidden], dtype=np.int64)
-        rows.append(_one_candidate(int(entry), passages, vector, own_grams, corpus, cues))
-    base = np.array(rows, dtype=np.float32)  # dense_best, second, top3, title, answer, negative, aspect, words, overlap
-
-    dense_best = base[:, 0]
-    bm25 = np.array([_first(found.bm25_scores, bm25_of_top == e) for e in candidates], dtype=np.float32)
     logs = log_p[candidates]
     values = np.zeros((len(candidates), len(CANDIDATE_FEATURES)), dtype=np.float32)
-    values[:, 0:5] = base[:, 0:5]
+    values[:, [0, 1, 2, 3, 4, 13, 20]] = _from_passages(candidates, vector, text, corpus, hidden)
+    dense_best, bm25 = values[:, 0], _first_score(in_bm25, found.bm25_scores)
     values[:, 5] = dense_best - _best_other(dense_best)
     values[:, 6] = (dense_best - mean) / spread
     values[:, 7] = bm25 / (bm25_best + 1e-6)
     values[:, 8] = np.log1p(bm25)
-    values[:, 9] = np.log1p(bm25) - np.log1p(_best_other(bm25))
+    values[:, 9] = values[:, 8] - np.log1p(_best_other(bm25))
     values[:, 10] = np.maximum(logs, -12)
     values[:, 11] = np.exp(logs)
     values[:, 12] = np.clip(logs - _best_other(logs), -10, 10)
-    values[:, 13] = base[:, 5]
-    values[:, 14] = base[:, 6]
-    values[:, 15] = base[:, 7]
-    values[:, 16] = [float(np.mean(dense_of_top[:10] == e)) for e in candidates]
-    values[:, 17] = [_reciprocal_rank(dense_of_top == e) for e in candidates]
-    values[:, 18] = [_reciprocal_rank(bm25_of_top == e) for e in candidates]
+    if cues.aspects:
+        values[:, 14] = [_agreement(cues.aspects & named, named) for named in (corpus.aspects[e] for e in candidates)]
+    if cues.areas:
+        values[:, 15] = [1.0 if int(a) in cues.areas else -1.0 for a in corpus.areas[candidates]]
+    values[:, 16] = in_dense[:, :10].mean(axis=1)
+    values[:, 17] = _reciprocal_rank(in_dense)
+    values[:, 18] = _reciprocal_rank(in_bm25)
     values[:, 19] = area_votes[corpus.areas[candidates]]
-    values[:, 20] = base[:, 8]
     values[:, 21] = service_votes[corpus.services[candidates]]
     values[np.arange(len(candidates)), 22 + corpus.kinds[candidates]] = 1.0
 
     p = np.exp(log_p)
-    agree = float(
-        len(found.bm25_rows) > 0 and dense_of_top[0] == bm25_of_top[0]
-    ) + float(int(np.argmax(log_p)) == int(dense_of_top[0]))
+    agree = float(len(bm25_of_top) > 0 and dense_of_top[0] == bm25_of_top[0]) + float(np.argmax(log_p) == dense_of_top[0])
     overall = np.array(
         [
             dense_best.max(),
@@ -163,7 +189,7 @@ def build_features(
             p.max(),
             -float(np.sum(p * np.maximum(log_p, -20))),
             agree,
-            base[:, 8].max(),
+            values[:, 20].max(),
             area_votes[1:].max(),
             kind_votes[0],
         ],
@@ -174,58 +200,63 @@ def build_features(
 
 def _choose_candidates(found: Found, log_p: Floats, corpus: Corpus, limit: int) -> Ints:
     """Entries by z(dense) + 0.3 z(BM25) + z(log p), from those that any of the three puts forward."""
-    dense: dict[int, float] = {}
-    bm25: dict[int, float] = {}
-    for row, score in zip(found.dense_rows, found.dense_scores, strict=True):
-        dense.setdefault(int(corpus.entry_of[row]), float(score))
-    for row, score in zip(found.bm25_rows, found.bm25_scores, strict=True):
-        bm25.setdefault(int(corpus.entry_of[row]), float(score))
+    dense, dense_first = np.unique(corpus.entry_of[found.dense_rows], return_index=True)
+    bm25, bm25_first = np.unique(corpus.entry_of[found.bm25_rows], return_index=True)
     best_p = np.argpartition(-log_p, min(limit, len(log_p) - 1))[:limit]
-    pool = np.array(sorted(set(dense) | set(list(bm25)[:20]) | {int(e) for e in best_p}), dtype=np.int64)
-    d = np.array([dense.get(int(e), float(found.dense_scores[-1])) for e in pool])
-    b = np.array([bm25.get(int(e), 0.0) for e in pool])
+    pool = np.unique(np.concatenate([dense, bm25[np.argsort(bm25_first)[:20]], best_p]))
+    d = np.full(len(pool), found.dense_scores[-1], dtype=np.float64)
+    d[np.searchsorted(pool, dense)] = found.dense_scores[dense_first]
+    b = np.zeros(len(pool))
+    known = np.isin(bm25, pool, assume_unique=True)
+    b[np.searchsorted(pool, bm25[known])] = found.bm25_scores[bm25_first[known]]
     fused = _z(d) + 0.3 * _z(b) + _z(np.maximum(log_p[pool], -12))
     return np.asarray(pool[np.argsort(-fused, kind="stable")[:limit]])
 
 
-def _one_candidate(
-    entry: int, passages: Ints, vector: Floats, own_grams: frozenset[str], corpus: Corpus, cues: Cues
-) -> tuple[float, ...]:
-    scores = corpus.vectors[passages] @ vector if len(passages) else np.zeros(0, dtype=np.float32)
-    roles = corpus.role[passages]
-    positive = roles != 3
-    ordered = np.sort(scores[positive])[::-1]
-    best = float(ordered[0]) if len(ordered) else 0.7
-    second = float(ordered[1]) if len(ordered) > 1 else best - 0.02
-    top3 = float(ordered[:3].mean()) if len(ordered) else best
-    title = float(scores[roles == 0].max(initial=-1.0)) if (roles == 0).any() else best - 0.05
-    answer = float(scores[roles == 1].max(initial=-1.0)) if (roles == 1).any() else best - 0.05
-    negative = float(scores[roles == 3].max()) - best if (roles == 3).any() else _NO_NEGATIVE
-    aspect = 0.0
-    if cues.aspects and corpus.aspects[entry]:
-        aspect = 1.0 if cues.aspects & corpus.aspects[entry] else -1.0
-    area = 0.0
-    if cues.areas:
-        area = 1.0 if int(corpus.areas[entry]) in cues.areas else -1.0
-    overlap = 0.0
-    for passage in passages[positive]:
-        grams = corpus.grams[passage]
-        overlap = max(overlap, len(own_grams & grams) / (len(own_grams | grams) or 1))
-    return best, second, top3, title, answer, negative, aspect, area, overlap
+def _from_passages(candidates: Ints, vector: Floats, text: str, corpus: Corpus, hidden: NDArray[np.bool_] | None) -> Floats:
+    """(c, 7): best, second, mean of the best three cosines, title, answer, negative, share of common pairs."""
+    rows, there = corpus.rows_of_all(candidates)
+    if hidden is not None:
+        there &= ~hidden[rows]
+    flat = rows[there]
+    cosines = np.full(rows.shape, -np.inf, dtype=np.float32)
+    cosines[there] = corpus.vectors[flat] @ vector
+    role = corpus.role[rows]
+    positive = there & (role != NEGATIVE)
+    ordered = -np.sort(-np.where(positive, cosines, -np.inf), axis=1)[:, :3]
+    count = positive.sum(axis=1)
+    best = np.where(count > 0, ordered[:, 0], np.float32(0.7))
+    second = np.where(count > 1, ordered[:, 1], best - np.float32(0.02))
+    top3 = np.where(ordered > -np.inf, ordered, 0).sum(axis=1) / np.maximum(np.minimum(count, 3), 1)
+    shared = np.zeros(rows.shape, dtype=np.float32)
+    if len(flat):
+        shared[there] = corpus.grams.overlap(text, flat)
+    of_role = [np.where(there & (role == r), cosines, -np.inf).max(axis=1) for r in (TITLE, ANSWER, NEGATIVE)]
+    title, answer = (np.where(c > -np.inf, c, best - np.float32(0.05)) for c in of_role[:2])
+    negative = np.where(of_role[2] > -np.inf, of_role[2] - best, np.float32(_NO_NEGATIVE))
+    columns = (best, second, np.where(count > 0, top3, best), title, answer, negative, (shared * positive).max(axis=1))
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _agreement(shared: frozenset[str], named: frozenset[str]) -> float:
+    return 0.0 if not named else 1.0 if shared else -1.0
 
 
 def _z(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((values - values.mean()) / (values.std() + 1e-6))
 
 
-def _first(scores: Floats, mask: NDArray[np.bool_]) -> float:
-    hits = np.flatnonzero(mask)
-    return float(scores[hits[0]]) if len(hits) else 0.0
+def _first_score(hits: NDArray[np.bool_], scores: Floats) -> Floats:
+    """(c,) the score of each row's first hit, 0 without one."""
+    if not hits.shape[1]:
+        return np.zeros(len(hits), dtype=np.float32)
+    return np.where(hits.any(axis=1), scores[hits.argmax(axis=1)], np.float32(0))
 
 
-def _reciprocal_rank(mask: NDArray[np.bool_]) -> float:
-    hits = np.flatnonzero(mask)
-    return 1.0 / (int(hits[0]) + 1) if len(hits) else 0.0
+def _reciprocal_rank(hits: NDArray[np.bool_]) -> Floats:
+    if not hits.shape[1]:
+        return np.zeros(len(hits), dtype=np.float32)
+    return np.where(hits.any(axis=1), 1 / (hits.argmax(axis=1) + 1), 0).astype(np.float32)
 
 
 def _best_other(values: Floats) -> Floats:

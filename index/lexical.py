@@ -66,21 +66,20 @@ class LexicalIndex:
 
     def scores(self, text: str) -> Floats:
         """(n,) BM25 of the normalised text against every passage."""
-        total = np.zeros(self.count, dtype=np.float32)
-        for gram in set(grams(text)):
-            column = self._vocabulary.get(gram)
-            if column is not None:
-                part = slice(self._starts[column], self._starts[column + 1])
-                total[self._rows[part]] += self._weights[part]
-        return total
+        columns = sorted({c for gram in grams(text) if (c := self._vocabulary.get(gram)) is not None})
+        parts = [slice(self._starts[c], self._starts[c + 1]) for c in columns]
+        if not parts:
+            return np.zeros(self.count, dtype=np.float32)
+        rows, weights = (np.concatenate([of[part] for part in parts]) for of in (self._rows, self._weights))
+        return np.bincount(rows, weights, minlength=self.count).astype(np.float32)
 
     def search(self, text: str, limit: int) -> tuple[Ints, Floats]:
         """Rows with a score above 0, best first, at most `limit`."""
         scores = self.scores(text)
-        limit = min(limit, self.count - 1)
-        rows = np.argpartition(-scores, limit)[:limit] if limit > 0 else np.arange(self.count)
+        rows = np.flatnonzero(scores)
+        if len(rows) > limit:
+            rows = rows[np.argpartition(-scores[rows], limit)[:limit]]
         rows = rows[np.argsort(-scores[rows], kind="stable")]
-        rows = rows[scores[rows] > 0]
         return rows.astype(np.int64), scores[rows]
 
     def save(self, path: Path) -> None:

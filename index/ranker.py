@@ -14,13 +14,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .features import CANDIDATE_FEATURES, GLOBAL_FEATURES, FeatureTable
+from .cases import Cases
+from .features import GLOBAL_FEATURES, FeatureTable
 
 if TYPE_CHECKING:
     import torch
 
 Floats = NDArray[np.float32]
 HIDDEN = 24
+HIDDEN_NONE = 12
+BATCH = 256
+CHUNK = 1024
 MEMBERS = 8
 
 
@@ -33,17 +37,27 @@ class Ranker:
 
     def probabilities(self, table: FeatureTable) -> Floats:
         """(candidates + 1,), the last is "none of these"; sums to 1."""
+        one = np.ones((1, len(table.values)), dtype=bool)
+        return np.asarray(self._probabilities(table.values[None], table.overall[None], one)[0])
+
+    def probabilities_of(self, cases: Cases) -> Floats:
+        """(n, candidates + 1), 0 for candidates that are not there."""
+        there = cases.candidates >= 0
+        parts = [slice(start, start + CHUNK) for start in range(0, len(cases), CHUNK)]
+        return np.concatenate([self._probabilities(cases.values[i], cases.overall[i], there[i]) for i in parts])
+
+    def _probabilities(self, values: Floats, overall: Floats, there: NDArray[np.bool_]) -> Floats:
         w = self.parameters
-        count, overall = len(table.values), len(GLOBAL_FEATURES)
-        x = np.empty((count, len(w["mean"])), dtype=np.float32)
-        x[:, :-overall], x[:, -overall:] = table.values, table.overall
+        x = np.concatenate([values, np.broadcast_to(overall[:, None], (*values.shape[:2], overall.shape[1]))], axis=2)
         x = (x - w["mean"]) / w["spread"]
-        scores = np.maximum(x @ w["w1"] + w["b1"][:, None], 0) @ w["w2"][..., None] + w["b2"][:, None, None]
-        none = np.maximum(x[0, -overall:] @ w["v1"] + w["c1"], 0)
-        logits = np.concatenate([scores[..., 0], ((none * w["v2"]).sum(axis=1) + w["c2"])[:, None]], axis=1)
-        mean = _softmax(logits).mean(axis=0)
+        hidden = np.maximum(np.tensordot(x, w["w1"], axes=(2, 1)) + w["b1"], 0)
+        scores = (hidden * w["w2"]).sum(axis=3) + w["b2"]
+        unknown = np.maximum(np.tensordot(x[:, 0, -overall.shape[1] :], w["v1"], axes=(1, 1)) + w["c1"], 0)
+        scores[~there] = -1e9
+        logits = np.concatenate([scores, ((unknown * w["v2"]).sum(axis=2) + w["c2"])[:, None]], axis=1)
+        mean = _softmax(logits).mean(axis=2)
         if self.temperature != 1.0:
-            mean = _softmax(np.log(np.maximum(mean, 1e-9)) / self.temperature)
+            mean = _softmax(np.where(mean > 0, np.log(np.maximum(mean, 1e-9)), -np.inf) / self.temperature)
         return np.asarray(mean, dtype=np.float32)
 
     def save(self, path: Path) -> None:
@@ -56,66 +70,69 @@ class Ranker:
         return cls(arrays, float(arrays.pop("temperature")))
 
 
-def _softmax(logits: Floats) -> Floats:
-    exp = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(exp / exp.sum(axis=-1, keepdims=True), dtype=np.float32)
+def _softmax(logits: NDArray[np.floating]) -> Floats:
+    exp = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(exp / exp.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
-@dataclass(frozen=True)
-class RankingExample:
-    table: FeatureTable
-    right: int
-    """position among the candidates; -1 where the right entry is not among them"""
-    weight: float = 1.0
-
-
-def fit_ranker(examples: list[RankingExample], *, epochs: int = 40, seed: int = 0, members: int = MEMBERS) -> Ranker:
+def fit_ranker(cases: Cases, *, epochs: int, seed: int = 0, members: int = MEMBERS) -> Ranker:
     """Cross-entropy over candidates and "none"; Adam, minibatches; temperature stays 1 (see calibration)."""
     import torch
 
-    width = max(len(e.table.values) for e in examples)
-    n, f, g = len(examples), len(CANDIDATE_FEATURES), len(GLOBAL_FEATURES)
-    values = np.zeros((n, width, f + g), dtype=np.float32)
-    overall = np.zeros((n, g), dtype=np.float32)
-    mask = np.zeros((n, width), dtype=bool)
-    target = np.zeros(n, dtype=np.int64)
-    weight = np.array([e.weight for e in examples], dtype=np.float32)
-    for i, example in enumerate(examples):
-        k = len(example.table.values)
-        values[i, :k, :f] = example.table.values
-        values[i, :k, f:] = example.table.overall
-        overall[i], mask[i, :k] = example.table.overall, True
-        target[i] = example.right if example.right >= 0 else width
-    mean = values[mask].mean(axis=0)
-    spread = values[mask].std(axis=0) + 1e-3
-    data = tuple(
-        torch.from_numpy(a)
-        for a in ((values - mean) / spread, (overall - mean[f:]) / spread[f:], mask, target, weight)
-    )
-    fitted = [_fit_member(*data, epochs=epochs, seed=seed * 1000 + number) for number in range(members)]
-    layers = {name: np.stack([member[name] for member in fitted]) for name in fitted[0]}
+    n, width, f = cases.values.shape
+    mask = cases.candidates >= 0
+    values = np.concatenate([cases.values, np.broadcast_to(cases.overall[:, None], (n, width, len(GLOBAL_FEATURES)))], axis=2)
+    mean, spread = values[mask].mean(axis=0), values[mask].std(axis=0) + 1e-3
+    values = np.where(mask[..., None], (values - mean) / spread, 0)
+    target = np.where(cases.right >= 0, cases.right, width)
+    data = [torch.from_numpy(a) for a in (values, (cases.overall - mean[f:]) / spread[f:], mask, target, cases.weight)]
+    layers = _fit_members(*data, epochs=epochs, seeds=[seed * 1000 + number for number in range(members)])
     return Ranker({"mean": mean.astype(np.float32), "spread": spread.astype(np.float32), **layers})
 
 
-def _fit_member(
-    x: torch.Tensor, c: torch.Tensor, mask: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, *, epochs: int, seed: int
-) -> dict[str, Floats]:
+def _fit_members(
+    x: torch.Tensor, c: torch.Tensor, mask: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, *,
+    epochs: int, seeds: list[int],
+) -> dict[str, Floats]:  # fmt: skip
+    """All members at once: a leading dimension more in every layer; each its own start."""
     import torch
 
-    torch.manual_seed(seed)
-    score = torch.nn.Sequential(torch.nn.Linear(x.shape[2], HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, 1))
-    none = torch.nn.Sequential(torch.nn.Linear(c.shape[1], 12), torch.nn.ReLU(), torch.nn.Linear(12, 1))
-    optimiser = torch.optim.AdamW([*score.parameters(), *none.parameters()], lr=5e-3, weight_decay=1e-3)
+    layers = {name: _first_weights(shape, inputs, seeds) for name, shape, inputs in _layer_shapes(x.shape[2], c.shape[1])}
+    optimiser = torch.optim.AdamW(layers.values(), lr=5e-3, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
+    order = torch.Generator().manual_seed(seeds[0])
     for _ in range(epochs):
-        for batch in torch.randperm(len(x)).split(512):
+        for batch in torch.randperm(len(x), generator=order).split(BATCH):
             optimiser.zero_grad()
-            logits = score(x[batch]).squeeze(-1).masked_fill(~mask[batch], -1e9)
-            logits = torch.cat([logits, none(c[batch])], dim=1)
-            losses = torch.nn.functional.cross_entropy(logits, target[batch], reduction="none")
-            (losses * weight[batch]).mean().backward()  # type: ignore[no-untyped-call]
+            scores = _two_layers(x[batch].flatten(0, 1), *(layers[n] for n in ("w1", "b1", "w2", "b2")))
+            scores = scores.unflatten(0, (len(batch), -1)).masked_fill(~mask[batch][..., None], -1e9)
+            unknown = _two_layers(c[batch], *(layers[n] for n in ("v1", "c1", "v2", "c2")))
+            logits = torch.cat([scores, unknown[:, None]], dim=1)
+            wanted = target[batch][:, None].expand(-1, len(seeds))
+            losses = torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
+            (losses * weight[batch][:, None]).mean(dim=0).sum().backward()  # type: ignore[no-untyped-call]
             optimiser.step()
         schedule.step()
-    layers = {"w1": score[0].weight.T, "b1": score[0].bias, "w2": score[2].weight[0], "b2": score[2].bias[0]}
-    layers |= {"v1": none[0].weight.T, "c1": none[0].bias, "v2": none[2].weight[0], "c2": none[2].bias[0]}
     return {name: np.asarray(tensor.detach().numpy(), dtype=np.float32) for name, tensor in layers.items()}
+
+
+def _two_layers(x: torch.Tensor, w1: torch.Tensor, b1: torch.Tensor, w2: torch.Tensor, b2: torch.Tensor) -> torch.Tensor:
+    """(n, features) → (n, members): every member's units side by side in one product"""
+    hidden = (x @ w1.transpose(0, 1).flatten(1) + b1.flatten()).relu()
+    return (hidden.unflatten(1, w2.shape) * w2).sum(dim=2) + b2
+
+
+def _layer_shapes(features: int, overall: int) -> list[tuple[str, tuple[int, ...], int]]:
+    """name, shape of one member's layer, inputs of a unit"""
+    return [
+        ("w1", (features, HIDDEN), features), ("b1", (HIDDEN,), features), ("w2", (HIDDEN,), HIDDEN), ("b2", (), HIDDEN),
+        ("v1", (overall, HIDDEN_NONE), overall), ("c1", (HIDDEN_NONE,), overall), ("v2", (HIDDEN_NONE,), HIDDEN_NONE),
+        ("c2", (), HIDDEN_NONE),
+    ]  # fmt: skip
+
+
+def _first_weights(shape: tuple[int, ...], inputs: int, seeds: list[int]) -> torch.Tensor:
+    import torch
+
+    drawn = torch.stack([torch.rand(shape, generator=torch.Generator().manual_seed(s * 8 + inputs)) for s in seeds])
+    return ((drawn * 2 - 1) / inputs**0.5).requires_grad_()

@@ -15,13 +15,13 @@ _SPARE = 40
 
 class BundleSearch:
     def __init__(self, bundle: IndexBundle) -> None:
-        self._bundle = bundle
+        self.bundle = bundle
         self._positive = np.array([p.role != "negative" for p in bundle.passages])
 
     def __call__(self, text: str, vector: Floats) -> Found:
-        rows, cosines = self._bundle.index.search(vector, DEPTH + _SPARE)
+        rows, cosines = self.bundle.index.search(vector, DEPTH + _SPARE)
         keep = self._positive[rows]
         dense_rows, dense = rows[keep][:DEPTH], cosines[keep][:DEPTH]
-        rows, scores = self._bundle.lexical.search(text, DEPTH + _SPARE)
+        rows, scores = self.bundle.lexical.search(text, DEPTH + _SPARE)
         keep = self._positive[rows]
         return Found(dense_rows, dense, rows[keep][:DEPTH], scores[keep][:DEPTH])

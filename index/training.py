@@ -1,8 +1,6 @@
-"""Teaching the ranker with the knowledge's own example questions, never with evaluation questions.
+"""Teaching the ranker with the knowledge's own example questions (see cases), never with evaluation questions.
 
-Every example question is asked several times, each time with something hidden: itself; itself and half of its
-siblings (a real question lies farther from the examples than they do from each other); its whole entry (then "none
-of these" is right). The classifier's probabilities are out of fold.
+The classifier's probabilities that it learns from are out of fold.
 """
 
 from __future__ import annotations
@@ -15,16 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .calibration import expected_calibration_error, fit_temperature, readings
+from .cases import HIDES, WEIGHTS, Cases, build_cases
 from .classifier import EntryClassifier, fit_classifier
-from .features import DEPTH, ROLES, Corpus, Cues, Found, build_features
-from .ranker import Ranker, RankingExample, fit_ranker
+from .features import NEGATIVE, QUESTION, Corpus, Cues
+from .ranker import Ranker, fit_ranker
 
 Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
 FOLDS = 8
-UNKNOWN_SHARE = 0.2
-"""how often a question's answer is taken not to be in the knowledge at all"""
-QUESTION = ROLES.index("question")
-NEGATIVE = ROLES.index("negative")
+CLASSIFIER_EPOCHS, RANKER_EPOCHS, HELD_OUT_EPOCHS = 25, 16, 12
+ITSELF, HALF = HIDES.index("itself"), HIDES.index("half")
+UNKNOWN_SHARE = WEIGHTS[-1]
 
 
 @dataclass
@@ -49,8 +48,10 @@ class TrainingReport:
     """harmful, and the right entry is not among the readings shown either"""
     area: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     kind: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    missed_rows: Ints = field(default_factory=lambda: np.zeros((0, 3), dtype=np.int64))
+    """(m, 3): question's row, its entry, the first candidate, where its own entry is not among the first three"""
     missed: list[tuple[str, str, str]] = field(default_factory=list)
-    """(question, its entry, the first candidate) where its own entry is not among the first three"""
+    """the same in words"""
 
 
 def train(
@@ -60,156 +61,75 @@ def train(
     *,
     seed: int = 0,
     progress: Callable[[str], None] = lambda line: None,
-) -> tuple[EntryClassifier, Ranker, TrainingReport]:
+) -> tuple[EntryClassifier, Ranker, Cases, TrainingReport]:
     """bm25_scores(text) gives (n,) scores over all passages. Deterministic for a seed."""
     started = perf_counter()
-    rng = np.random.default_rng(seed)
     asked = np.flatnonzero(corpus.role == QUESTION)
-    fold = rng.integers(0, FOLDS, len(asked))
-    positives = corpus.role != NEGATIVE
+    fold = np.random.default_rng(seed).integers(0, FOLDS, len(asked))
     log_p = np.zeros((len(asked), len(corpus.entry_ids)), dtype=np.float32)
+    progress(f"分类器：{FOLDS} 折和全部例句")
     for number in range(FOLDS):
-        progress(f"分类器：第 {number + 1}/{FOLDS} 折")
-        keep = positives.copy()
-        keep[asked[fold == number]] = False
-        model = fit_classifier(
-            corpus.vectors[keep], corpus.entry_of[keep], len(corpus.entry_ids), epochs=25, seed=seed
-        )
-        log_p[fold == number] = model.log_probabilities(corpus.vectors[asked[fold == number]])
-    progress("分类器：全部例句")
-    classifier = fit_classifier(
-        corpus.vectors[positives], corpus.entry_of[positives], len(corpus.entry_ids), epochs=25, seed=seed
-    )
+        left_out = asked[fold == number]
+        log_p[fold == number] = _fit_classifier(corpus, left_out, seed).log_probabilities(corpus.vectors[left_out])
+    classifier = _fit_classifier(corpus, asked[:0], seed)
     progress(f"逐句留一：{len(asked)} 个例句")
-    cases = _cases(corpus, asked, log_p, bm25_scores, find_cues, rng)
+    cases = build_cases(corpus, log_p, bm25_scores, find_cues, seed)
     progress(f"排序器：{len(cases)} 例")
-    ranker, report = _fit_and_measure(corpus, asked, fold, cases, seed)
+    ranker, report = fit_and_measure(corpus, cases, seed)
+    ids = corpus.entry_ids
+    report.missed = [(corpus.texts[row], ids[own], ids[found]) for row, own, found in report.missed_rows.tolist()]
     report.seconds = perf_counter() - started
-    return classifier, ranker, report
+    return classifier, ranker, cases, report
 
 
-@dataclass(frozen=True)
-class _Case:
-    question: int
-    """position in `asked`"""
-    hides: str
-    example: RankingExample
+def _fit_classifier(corpus: Corpus, left_out: Ints, seed: int) -> EntryClassifier:
+    keep = corpus.role != NEGATIVE
+    keep[left_out] = False
+    return fit_classifier(corpus.vectors[keep], corpus.entry_of[keep], len(corpus.entry_ids), epochs=CLASSIFIER_EPOCHS, seed=seed)
 
 
-def _cases(
-    corpus: Corpus,
-    asked: NDArray[np.int64],
-    log_p: Floats,
-    bm25_scores: Callable[[str], Floats],
-    find_cues: Callable[[str], Cues],
-    rng: np.random.Generator,
-) -> list[_Case]:
-    cases = []
-    for number, row in enumerate(asked):
-        text, vector, entry = corpus.texts[row], corpus.vectors[row], int(corpus.entry_of[row])
-        dense, bm25, cues = corpus.vectors @ vector, bm25_scores(text), find_cues(text)
-        own = corpus.rows_of[entry]
-        siblings = own[(own != row) & (corpus.role[own] == QUESTION)]
-        half = rng.choice(siblings, size=len(siblings) // 2, replace=False)
-        nothing = np.zeros(0, dtype=np.int64)
-        for hides, extra, weight in (("itself", nothing, 1.0), ("half", half, 0.5), ("entry", own, UNKNOWN_SHARE)):
-            hidden = frozenset(int(h) for h in (row, *extra))
-            p = log_p[number].copy()
-            if hides == "entry":
-                p[entry] = -50.0
-                p -= np.log(np.exp(p).sum())
-            table = build_features(vector, text, find_top(dense, bm25, corpus, hidden), p, corpus, cues, hidden)
-            match = np.flatnonzero(table.candidates == entry)
-            right = int(match[0]) if len(match) and hides != "entry" else -1
-            cases.append(_Case(number, hides, RankingExample(table, right, weight)))
-    return cases
-
-
-def find_top(dense: Floats, bm25: Floats, corpus: Corpus, hidden: frozenset[int] = frozenset()) -> Found:
-    """The DEPTH best passages of full score vectors, without hidden and negative ones."""
-    off = corpus.role == NEGATIVE
-    if hidden:
-        off = off.copy()
-        off[list(hidden)] = True
-    d, b = np.where(off, -1.0, dense), np.where(off, 0.0, bm25)
-    return Found(*_top(d), *_top(b, above=1e-9))
-
-
-def _top(scores: NDArray[np.floating], above: float = -0.5) -> tuple[NDArray[np.int64], Floats]:
-    depth = min(DEPTH, len(scores) - 1)
-    rows = np.argpartition(-scores, depth)[:depth]
-    rows = rows[np.argsort(-scores[rows], kind="stable")]
-    rows = rows[scores[rows] > above]
-    return rows.astype(np.int64), scores[rows].astype(np.float32)
-
-
-def _fit_and_measure(
-    corpus: Corpus, asked: NDArray[np.int64], fold: NDArray[np.int64], cases: list[_Case], seed: int
-) -> tuple[Ranker, TrainingReport]:
-    logits: list[NDArray[np.float64]] = []
-    targets: list[int] = []
-    weights: list[float] = []
-    confidence: list[float] = []
-    right: list[bool] = []
-    known: list[bool] = []
-    harmful: list[bool] = []
-    shown: list[float] = []
-    none_shown: list[bool] = []
-    areas: list[int] = []
-    kinds: list[int] = []
-    top3: list[bool] = []
-    missed: list[tuple[str, str, str]] = []
+def fit_and_measure(corpus: Corpus, cases: Cases, seed: int) -> tuple[Ranker, TrainingReport]:
+    """A ranker on all cases, and what two rankers say of the half that each has not seen."""
+    half = np.random.default_rng(seed + 1).integers(0, 2, cases.row.max() + 1)[cases.row]
+    p = np.zeros((len(cases), cases.values.shape[1] + 1), dtype=np.float32)
     for held in range(2):
-        inside = [c for c in cases if fold[c.question] % 2 != held]
-        outside = [c for c in cases if fold[c.question] % 2 == held]
-        ranker = fit_ranker([c.example for c in inside], epochs=20, seed=seed)
-        for case in outside:
-            table, target = case.example.table, case.example.right
-            p = ranker.probabilities(table)
-            if case.hides != "half" and len(logits) < 20_000:
-                weights.append(case.example.weight)
-                logits.append(np.log(np.maximum(p, 1e-9)).astype(np.float64))
-                targets.append(target if target >= 0 else len(p) - 1)
-            if case.hides == "half":
-                continue
-            best = int(np.argmax(p[:-1]))
-            own = int(corpus.entry_of[asked[case.question]])
-            confidence.append(float(p[best]))
-            right.append(best == target)
-            known.append(case.hides == "itself")
-            harmful.append(best != target and int(corpus.kinds[table.candidates[best]]) in (0, 1))
-            read = readings([float(x) for x in p[:-1]])
-            shown.append(float(p[read].sum()))
-            none_shown.append(harmful[-1] and target not in read)
-            areas.append(int(corpus.areas[own]))
-            kinds.append(int(corpus.kinds[own]))
-            if case.hides == "itself":
-                order = np.argsort(-p[:-1])[:3]
-                top3.append(target in order)
-                if target not in order:
-                    found = corpus.entry_ids[int(table.candidates[best])]
-                    missed.append((corpus.texts[asked[case.question]], corpus.entry_ids[own], found))
-    temperature = fit_temperature(logits, targets, weights)
-    final = fit_ranker([c.example for c in cases], epochs=30, seed=seed)
-    final.temperature = temperature
-    c, r, k = np.array(confidence), np.array(right), np.array(known)
-    return final, TrainingReport(
-        questions=len(asked),
+        ranker = fit_ranker(cases[half != held], epochs=HELD_OUT_EPOCHS, seed=seed)
+        p[half == held] = ranker.probabilities_of(cases[half == held])
+    counted = cases.hides != HALF
+    report = _measure(corpus, cases[counted], p[counted])
+    final = fit_ranker(cases, epochs=RANKER_EPOCHS, seed=seed)
+    final.temperature = report.temperature
+    return final, report
+
+
+def _measure(corpus: Corpus, cases: Cases, p: Floats) -> TrainingReport:
+    """p (n, candidates + 1), the last of none; 0 where there is no candidate."""
+    candidates = p[:, :-1]
+    best = candidates.argmax(axis=1)
+    first = cases.candidates[np.arange(len(cases)), best]
+    confidence = candidates.max(axis=1).astype(np.float64)
+    right, known = best == cases.right, cases.hides == ITSELF
+    harmful = ~right & np.isin(corpus.kinds[first], (0, 1))
+    read = [readings(row) for row in candidates.tolist()]
+    in_top3 = (np.argsort(-candidates, axis=1)[:, :3] == cases.right[:, None]).any(axis=1)
+    logits = np.where(p > 0, np.log(np.maximum(p, 1e-9)), -np.inf).astype(np.float64)
+    return TrainingReport(
+        questions=int(known.sum()),
         seconds=0.0,
-        top1=float(r[k].mean()),
-        top3=float(np.mean(top3)),
-        ece=expected_calibration_error(c, r, weight=np.where(k, 1.0, UNKNOWN_SHARE)),
-        none_auroc=_auroc(c, k),
-        temperature=temperature,
-        confidence=c,
-        right=r,
-        known=k,
-        harmful=np.array(harmful),
-        shown=np.array(shown),
-        none_shown=np.array(none_shown),
-        area=np.array(areas),
-        kind=np.array(kinds),
-        missed=missed,
+        top1=float(right[known].mean()),
+        top3=float(in_top3[known].mean()),
+        ece=expected_calibration_error(confidence, right, weight=np.where(known, 1.0, UNKNOWN_SHARE)),
+        none_auroc=_auroc(confidence, known),
+        temperature=fit_temperature(logits, np.where(cases.right >= 0, cases.right, p.shape[1] - 1), cases.weight),
+        confidence=confidence,
+        right=right,
+        known=known,
+        harmful=harmful,
+        shown=np.array([row[places].sum() for row, places in zip(candidates, read, strict=True)], dtype=np.float64),
+        none_shown=harmful & [r not in places for r, places in zip(cases.right.tolist(), read, strict=True)],
+        area=corpus.areas[cases.entry],
+        kind=corpus.kinds[cases.entry],
+        missed_rows=np.stack([cases.row, cases.entry, first], axis=1)[known & ~in_top3],
     )
 
 

@@ -1,4 +1,4 @@
-"""Nearest vectors: exact up to about 1e5 passages, a graph beyond. The only importer of faiss."""
+"""Nearest vectors: exact up to FLAT_LIMIT passages, a graph beyond. The only importer of faiss."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-FLAT_LIMIT = 60_000
+FLAT_LIMIT = 30_000
 HNSW_LINKS = 32
 HNSW_SEARCH = 64
 

@@ -158,11 +158,12 @@ def load_live(connection: Connection) -> Sequence[LiveItem]:
     ]
 
 
-def is_live(connection: Connection, revision_id: str) -> bool:
-    """Whether the pointer still names this revision: asked for every answer, so withdrawal works at once."""
-    return (
-        connection.execute(
-            sa.select(publication.c.item_id).where(publication.c.revision_id == revision_id)
-        ).first()
-        is not None
-    )
+def live_revisions(connection: Connection) -> frozenset[str]:
+    """All revisions that a pointer names."""
+    rows = connection.execute(sa.select(publication.c.revision_id).where(publication.c.revision_id.is_not(None)))
+    return frozenset(row.revision_id for row in rows)
+
+
+def newest_event(connection: Connection) -> int:
+    """Grows with every publication and withdrawal."""
+    return connection.execute(sa.select(sa.func.max(knowledge_event.c.seq))).scalar() or 0

@@ -159,3 +159,18 @@ def test_what_a_citizen_writes_is_never_markup(server):
     assert "<script>alert(1)" not in page.text
     assert "&lt;script&gt;" in page.text
     http.close()
+
+
+def test_staff_see_how_a_reply_came_about_and_nobody_else_does(server, desk):
+    talk = Talk(server.url)
+    answered = talk.say("离婚冷静期多久")[0]
+    talk.say("转人工")
+    number = talk.choose("person")[0]["ticket"]["number"]
+    other = hand_over(server)[1]["number"]
+    path = f"/desk/tickets/{number}/replies/{answered['id']}"
+    assert path in desk.get(f"/desk/tickets/{number}").text
+    page = desk.get(path)
+    for shown in ("marriage-cooling", answered["snapshot"], answered["revisions"][0], "排序器", "编码器", "用时"):
+        assert shown in page.text, shown
+    assert desk.get(path.replace(number, other)).status_code == 404, "a reply of another conversation"
+    assert httpx2.get(server.url + path, trust_env=False).headers["location"] == "/desk/login"

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from ... import staff, store
 from ...errors import Refused, VersionConflict
+from ...explanation import explain_trace
 from ...inbox import desk
 from ..limits import RateLimit
 from ..problems import Problem
@@ -143,6 +144,20 @@ async def _ticket_page(
     return page(
         request, "desk_ticket.html", "desk", status, officer=officer, csrf=officer.csrf, ticket=ticket,
         messages=messages, events=shown, outcomes=desk.OUTCOMES.items(), problem=problem, done=done, draft=draft,
+    )  # fmt: skip
+
+
+@router.get("/tickets/{number}/replies/{reply_id}")
+async def show_explanation(request: Request, number: str, reply_id: str, officer: Officer) -> HTMLResponse:
+    """How a reply of this ticket's conversation came about."""
+    service = service_of(request)
+    row = await service.database.read(lambda c: desk.find_ticket(c, number))
+    found = await service.database.read(lambda c: store.find_trace(c, reply_id))
+    if row is None or found is None or found["conversation"] != row.conversation_id:
+        raise Problem(404, "没有这条答复。")
+    return page(
+        request, "desk_reply.html", "desk", officer=officer, csrf=officer.csrf, number=number, text=found["reply"]["text"],
+        sections=explain_trace(found),
     )  # fmt: skip
 
 

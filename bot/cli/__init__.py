@@ -1,0 +1,1 @@
+"""The commands of `minda` that are more than a few lines."""

@@ -1,0 +1,124 @@
+"""Leaving one out: every example question asked with something hidden, as labelled cases for the ranker.
+
+Each question is asked three times: with itself hidden; with itself and half of its siblings hidden (a real question lies
+farther from the examples than they do from each other); with its whole entry hidden (then "none of these" is right).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .features import CANDIDATE_FEATURES, CANDIDATES, DEPTH, GLOBAL_FEATURES, NEGATIVE, QUESTION, Corpus, Cues, Found, build_features
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+HIDES = ("itself", "half", "entry")
+WEIGHTS = (1.0, 0.5, 0.2)
+"""the last: how often a question's answer is taken not to be in the knowledge at all"""
+BLOCK = 512
+"""questions whose cosines to all passages are computed at once"""
+
+
+@dataclass(frozen=True)
+class Cases:
+    """n cases with at most CANDIDATES candidates each; -1 where there is none."""
+
+    row: Ints
+    """(n,), the question's row in the corpus"""
+    entry: Ints
+    """(n,), the entry that it belongs to"""
+    hides: Ints
+    """(n,), index into HIDES"""
+    candidates: Ints
+    """(n, CANDIDATES), entries"""
+    values: Floats
+    """(n, CANDIDATES, features)"""
+    overall: Floats
+    """(n, global features)"""
+    right: Ints
+    """(n,), position among the candidates; -1 where the right entry is not among them"""
+
+    @property
+    def weight(self) -> Floats:
+        return np.array(WEIGHTS, dtype=np.float32)[self.hides]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def __getitem__(self, chosen: NDArray[np.bool_]) -> Cases:
+        return Cases(*(getattr(self, f.name)[chosen] for f in fields(self)))
+
+    def save(self, path: Path) -> None:
+        np.savez(path, **{f.name: getattr(self, f.name) for f in fields(self)})
+
+    @classmethod
+    def load(cls, path: Path) -> Cases:
+        with np.load(path) as stored:
+            return cls(**stored)
+
+
+def build_cases(
+    corpus: Corpus, log_p: Floats, bm25_scores: Callable[[str], Floats], find_cues: Callable[[str], Cues], seed: int
+) -> Cases:
+    """log_p (questions, entries): out-of-fold log-probabilities, along the corpus's questions."""
+    rng = np.random.default_rng(seed)
+    asked = np.flatnonzero(corpus.role == QUESTION)
+    n = len(asked) * len(HIDES)
+    cases = Cases(
+        row=np.repeat(asked, len(HIDES)), entry=np.repeat(corpus.entry_of[asked], len(HIDES)),
+        hides=np.tile(np.arange(len(HIDES)), len(asked)), candidates=np.full((n, CANDIDATES), -1),
+        values=np.zeros((n, CANDIDATES, len(CANDIDATE_FEATURES)), dtype=np.float32),
+        overall=np.zeros((n, len(GLOBAL_FEATURES)), dtype=np.float32), right=np.full(n, -1),
+    )  # fmt: skip
+    hidden = np.zeros(len(corpus.texts), dtype=bool)
+    for number, row in enumerate(asked.tolist()):
+        if number % BLOCK == 0:
+            block = corpus.vectors[asked[number : number + BLOCK]] @ corpus.vectors.T
+        text, vector, entry = corpus.texts[row], corpus.vectors[row], int(corpus.entry_of[row])
+        cues, own = find_cues(text), corpus.rows_of(entry)
+        found = find_top(block[number % BLOCK], bm25_scores(text), corpus, spare=len(own))
+        siblings = own[(own != row) & (corpus.role[own] == QUESTION)]
+        half = np.append(rng.choice(siblings, size=len(siblings) // 2, replace=False), row)
+        for at, rows in enumerate((np.array([row]), half, own), number * len(HIDES)):
+            p = log_p[number]
+            if rows is own:
+                p = p.copy()
+                p[entry] = -50.0
+                p -= np.log(np.exp(p).sum())
+            hidden[rows] = True
+            table = build_features(vector, text, without(found, hidden), p, corpus, cues, hidden)
+            hidden[rows] = False
+            count = len(table.candidates)
+            cases.candidates[at, :count], cases.values[at, :count], cases.overall[at] = table.candidates, table.values, table.overall
+            match = np.flatnonzero(table.candidates == entry)
+            if len(match) and rows is not own:
+                cases.right[at] = match[0]
+    return cases
+
+
+def find_top(dense: Floats, bm25: Floats, corpus: Corpus, hidden: NDArray[np.bool_] | None = None, spare: int = 0) -> Found:
+    """The DEPTH + spare best passages of full score vectors, without hidden and negative ones."""
+    off = corpus.role == NEGATIVE
+    if hidden is not None:
+        off |= hidden
+    d, b = np.where(off, np.float32(-1), dense), np.where(off, np.float32(0), bm25)
+    return Found(*_top(d, DEPTH + spare), *_top(b, DEPTH + spare, above=1e-9))
+
+
+def without(found: Found, hidden: NDArray[np.bool_]) -> Found:
+    """As if the hidden rows had never been found; DEPTH of what is left."""
+    dense, bm25 = (np.flatnonzero(~hidden[rows])[:DEPTH] for rows in (found.dense_rows, found.bm25_rows))
+    return Found(found.dense_rows[dense], found.dense_scores[dense], found.bm25_rows[bm25], found.bm25_scores[bm25])
+
+
+def _top(scores: Floats, depth: int, above: float = -0.5) -> tuple[Ints, Floats]:
+    depth = min(depth, len(scores) - 1)
+    rows = np.argpartition(-scores, depth)[:depth]
+    rows = rows[np.argsort(-scores[rows], kind="stable")]
+    rows = rows[scores[rows] > above]
+    return rows.astype(np.int64), scores[rows].astype(np.float32)
