@@ -25,11 +25,13 @@ from knowledge.snapshot import Snapshot, build_snapshot
 from knowledge.store import ImportCounts, import_content, is_live, load_live
 from knowledge.taxonomy import Taxonomy, load_taxonomy
 
+from . import store
 from .answering.answerer import Answerer
 from .answering.retrieve import CueFinder, Engine
 from .assistant import Assistant
 from .database import Database
 from .dialogue.client import RasaClient
+from .dialogue.form import FormState
 from .encoding import EncodingService
 from .engine import build_bundle, load_engine
 from .errors import Refused
@@ -130,7 +132,12 @@ def build_service(settings: Settings) -> Service:
     dialogue = (
         RasaClient(settings.rasa_url, settings.secret, settings.rasa_timeout_s) if settings.rasa_url else None
     )
-    assistant = Assistant(lambda: current["answerer"], dialogue)
+
+    async def find_form(code: str) -> FormState | None:
+        saved = await parts.database.read(lambda c: store.find_form(c, code, now()))
+        return saved.state if saved else None
+
+    assistant = Assistant(lambda: current["answerer"], dialogue, find_form=find_form)
     public = PublicData(lambda: current["answerer"].engine.snapshot, parts.taxonomy, parts.laws)
     service = Service(settings, parts.database, encoding, assistant, public, parts.city, dialogue)
 

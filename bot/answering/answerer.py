@@ -16,6 +16,7 @@ from knowledge.laws import LawRegister
 from knowledge.taxonomy import Taxonomy
 
 from ..answer import Answer, Question, Verdict, make_reply
+from ..dialogue.guided import GuidedServices
 from ..encoding import EncodingService
 from ..memory import Memory
 from ..texts import detect_locale, say
@@ -47,7 +48,8 @@ class Answerer:
         self.engine = engine
         self._encoding = encoding
         self._laws = laws
-        self._taxonomy = taxonomy
+        self.taxonomy = taxonomy
+        self.guided = GuidedServices(engine.snapshot, laws, city, taxonomy, is_live)
         self._is_live = is_live
         self._composer = Composer(engine.snapshot, laws, city)
         self._screen = Screen(self._composer, _safety_texts(engine))
@@ -65,7 +67,7 @@ class Answerer:
         locale = locale or detect_locale(text)
         masked, found = mask_personal_data(text)
         clean = normalise(masked)
-        topic = memory.topic_words(self.engine.snapshot, self._taxonomy) if memory else None
+        topic = memory.topic_words(self.engine.snapshot, self.taxonomy) if memory else None
         topic = normalise(topic) if topic and is_follow_up(clean) else None
         key = (clean, on, locale, topic)
         cached = self._cache.get(key)

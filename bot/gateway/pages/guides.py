@@ -16,6 +16,8 @@ from knowledge.store import load_live
 
 from ...answer import Citation
 from ...answering.compose import basis_lines
+from ...dialogue.form import fitted
+from ...dialogue.guided import MAX_POSSIBLE
 from ...service import Service
 from ..problems import Problem
 from ..state import service_of
@@ -23,7 +25,6 @@ from .guide_docx import guide_docx
 from .render import page
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-VERDICTS = {"may": "可以办", "not_yet": "现在还不行", "elsewhere": "归别处办", "person": "请工作人员看看"}
 router = APIRouter(include_in_schema=False)
 
 
@@ -108,15 +109,28 @@ async def one_scenario(request: Request, scenario_id: str) -> HTMLResponse:
     shown: dict[str, Any] = {"scenario": scenario, "answers": answers, "answered": answered}
     if isinstance(step, ScenarioQuestion):
         return page(request, "scenario.html", "scenarios", **shown, question=step)
-    today = service.assistant.today()
-    materials = [
-        next(m for m in snapshot.guides[g].materials if m.id == material)
-        for g, _, material in (reference.partition(":") for reference in step.materials)
-    ]
-    return page(
-        request, "scenario.html", "scenarios", **shown, question=None, outcome=step, verdict=VERDICTS[step.verdict],
-        materials=materials, local=[service.city.line(k, today) for k in step.parameters], basis=_basis(service, step.sources),
+    view = service.assistant.guided.view(scenario, step, service.assistant.today())
+    return page(request, "scenario.html", "scenarios", **shown, question=None, views=[view], saved=None)
+
+
+@router.get("/results/{code}")
+async def one_result(request: Request, code: str) -> HTMLResponse:
+    """A guided service kept under its code, by today's content; printable, for whoever holds the link."""
+    service = service_of(request)
+    saved = await service.find_form(code.strip().upper())
+    scenario = service.assistant.guided.find(saved.state.scenario) if saved else None
+    if saved is None or scenario is None:
+        raise Problem(404, "没有找到这份结果，可能编号抄错了，或者已经过了30天。")
+    state = fitted(scenario, saved.state)
+    guided, today = service.assistant.guided, service.assistant.today()
+    answered = [{"ask": ask, "label": label, "change": None} for ask, label in guided.given(scenario, state)]
+    views = [] if state.asked else guided.views(scenario, state, today)[:MAX_POSSIBLE]
+    response = page(
+        request, "scenario.html", "scenarios", scenario=scenario, answers=state.answers, answered=answered, question=None,
+        views=views, saved={"code": code.strip().upper(), "created": saved.created_at, "expires": saved.expires_at},
     )  # fmt: skip
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
 
 
 def _answers(scenario: Scenario, given: QueryParams) -> tuple[dict[str, str], list[dict[str, str]]]:
