@@ -31,6 +31,7 @@ from .answering.retrieve import CueFinder, Engine
 from .assistant import Assistant
 from .database import Database
 from .dialogue.client import RasaClient
+from .dialogue.compiler import compile_project
 from .dialogue.form import FormState
 from .encoding import EncodingService
 from .engine import build_bundle, load_engine
@@ -105,6 +106,7 @@ def prepare(settings: Settings, progress: Progress) -> None:
         engine = load_engine(snapshot, parts.encoder, settings.index_dir, parts.cues)
         if engine is None or not _same_entries(engine, snapshot, settings):
             build_bundle(snapshot, parts.encoder, settings.index_dir, parts.cues, progress=progress)
+        compile_project(list(snapshot.scenarios.values()), settings.rasa_project_dir)
     finally:
         parts.database.close()
 

@@ -16,13 +16,14 @@ from .answering.compose import NO, NONE_OF_THESE, PERSON
 from .answering.courtesy import COURTESY_CHARS, courtesy_answer
 from .answering.screen import find_crisis
 from .dialogue.client import DialogueResult, RasaClient
+from .dialogue.compiler import INFORM, LEAVES, MOVES, in_rasa, slot_name
 from .dialogue.followups import standing_alone, with_matter
 from .dialogue.form import FormState, topic_of
 from .dialogue.form_talk import CONTROLS, LEAVING, FormMove, FormTalk
 from .dialogue.guided import ANSWER, CONTROL, REOPEN, SCENARIO, GuidedServices, find_code
 from .dialogue.manners import offer_person, unlike_the_last
 from .dialogue.reading import DIGITS, is_question, read_number
-from .dialogue.single_turn import find_intent, wants_guidance
+from .dialogue.single_turn import find_intent, matter_of, wants_guidance
 from .memory import MISSES_BEFORE_OFFER, Memory
 from .texts import detect_locale, say
 from .turn import Opinion, PendingTurn, SavedForm, TurnResult
@@ -30,6 +31,7 @@ from .turn import Opinion, PendingTurn, SavedForm, TurnResult
 log = structlog.get_logger()
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 FORM_CHOICES = (ANSWER, CONTROL, REOPEN, SCENARIO)
+OFF = DialogueResult("none", None, "off")
 WHY = "why:"
 WHYS = ("other", "unclear", "wrong", "missing")
 WHY_CHARS = 60
@@ -132,22 +134,22 @@ class Assistant:
             return decided
         self._make_stand_alone(turn)
         result = await self._ask_dialogue(ids, turn)
+        return self._in_step(await self._by_result(turn, result), ids, turn, result)
+
+    async def _by_result(self, turn: PendingTurn, result: DialogueResult) -> TurnResult:
+        """The reply to what Rasa read; without its reading the plain patterns decide."""
         if turn.answers:
             return self._finished(turn.answers, turn, turn.text, "rasa")
-        intent = str(result.value) if result.kind == "say" and result.value else None
         if turn.move is not None:
-            decided = self._moved(turn, turn.move, "rasa")
-            return self._in_step(decided, ids, result)
-        if intent or (intent := find_intent(turn.clean)):
-            decided = await self._intended(ids, turn, intent)
+            return self._moved(turn, turn.move, "rasa")
+        said = str(result.value) if result.kind == "say" and result.value else None
+        intent = said or find_intent(turn.clean)
+        decided = self._intended(turn, intent) if intent else None
         if decided is not None:
-            decided.dialogue = "rasa" if result.kind == "say" else "single_turn"
-        else:
-            answers = await self._answerer().answer(turn.text, turn.on, turn.memory, turn.locale)
-            decided = self._finished(answers, turn, turn.text, "single_turn")
-        decided.trace["dialogue_cause"] = result.cause
-        decided.rotate = decided.rotate or result.cause == "timeout"
-        return decided
+            decided.dialogue = "rasa" if said else "single_turn"
+            return decided
+        answers = await self._answerer().answer(turn.text, turn.on, turn.memory, turn.locale)
+        return self._finished(answers, turn, turn.text, "single_turn")
 
     def _make_stand_alone(self, turn: PendingTurn) -> None:
         """Rewrites a question that leans on the one before."""
@@ -169,33 +171,33 @@ class Assistant:
             return await self._reply_to_choice(ids, turn, labelled)
         if talk.is_open:
             intent = find_intent(clean)
+            named = talk.guided.named_in(clean) if wants_guidance(clean) else None
+            if named:
+                return await self._move_or_remind(ids, turn, talk.start(named, matter_of(clean)), "form")
             if intent in CONTROLS | LEAVING:
-                return await self._intended(ids, turn, intent)
+                return await self._move_or_remind(ids, turn, talk.control(str(intent)), "form")
             move = talk.read(clean)
             return None if move is None else await self._move_or_remind(ids, turn, move, "form")
         numbered = _numbered_choice(clean, memory)
         if numbered is not None:
             return await self._reply_to_choice(ids, turn, numbered)
-        if memory.asking_why and len(clean) <= WHY_CHARS and not is_question(clean) and find_intent(clean) is None:
+        if memory.asking_why and _says_why(clean):
             return self._why(turn, turn.text)
-        asked_which = bool(memory.choices) and all(c.startswith(SCENARIO) for c in memory.choices)
+        asked_which = len(memory.choices) > 1 and all(c.startswith(SCENARIO) for c in memory.choices)
         named = talk.guided.named_in(clean)
-        if wants_guidance(clean) or (asked_which and named and not is_question(clean)):
-            if named is None:
-                return self._remembered([talk.guided.which(turn.on, turn.locale)], turn, memory.question or turn.text, "form")
-            return await self._move_or_remind(ids, turn, talk.start(named, clean), "form")
-        return None
+        if not wants_guidance(clean) and not (asked_which and named and not is_question(clean)):
+            return None
+        if named is None:
+            return self._remembered([talk.guided.which(turn.on, turn.locale)], turn, memory.question or turn.text, "form")
+        return await self._move_or_remind(ids, turn, talk.start(named, matter_of(clean)), "form")
 
-    async def _intended(self, ids: _Ids, turn: PendingTurn, intent: str) -> TurnResult | None:
+    def _intended(self, turn: PendingTurn, intent: str) -> TurnResult | None:
         """The reply to an intent; None where the text means more than the intent says."""
         memory, talk = turn.memory, turn.talk
         if not _is_short(intent, turn.clean):
             return None
-        if intent.startswith(START):
-            move = None if is_question(turn.clean) else talk.start(intent.removeprefix(START), turn.clean)
-            return await self._move_or_remind(ids, turn, move, "form") if move else None
-        if intent in CONTROLS | LEAVING and (move := talk.control(intent)):
-            return await self._move_or_remind(ids, turn, move, "form")
+        if move := self._form_intent(turn, intent):
+            return self._moved(turn, move, "form")
         if intent in ("useful", "useless") and memory.last_answer:
             return self._rated(turn, memory.last_answer, intent == "useful")
         if intent == "affirm" and memory.offered_person:
@@ -232,7 +234,7 @@ class Assistant:
             return self._finished([fixed(Verdict.DECLINE_COURTESY, "no_form", turn.on, turn.locale)], turn, turn.text, dialogue)
         answers = await self._answers_aside(turn, move)
         result = await self._follow(ids, turn, move)
-        return self._in_step(self._moved(turn, move, dialogue, answers), ids, result)
+        return self._in_step(self._moved(turn, move, dialogue, answers), ids, turn, result)
 
     async def _answers_aside(self, turn: PendingTurn, move: FormMove) -> list[Answer]:
         if not move.aside:
@@ -282,14 +284,61 @@ class Assistant:
     async def _ask_dialogue(self, ids: _Ids, turn: PendingTurn) -> DialogueResult:
         """Rasa's reading of the text; its actions answer the turn or move the form."""
         if self._dialogue is None:
-            return DialogueResult("none", None, "off")
-        return await self._dialogue.turn(ids.sender, turn.clean, ids.metadata)
+            return OFF
+        if turn.talk.is_open and not self._is_followed(ids, turn) and (move := turn.talk.control("continue")):
+            turn.followed = (await self._follow(ids, turn, move)).kind == "ask"
+            turn.move = None
+        self._pending[ids.turn] = turn
+        try:
+            return await self._dialogue.turn(ids.sender, turn.clean, ids.metadata)
+        finally:
+            self._pending.pop(ids.turn, None)
 
     async def _follow(self, ids: _Ids, turn: PendingTurn, move: FormMove) -> DialogueResult:
-        return DialogueResult("none", None, "off")
+        """Tells Rasa what the form did, so that its slots and loop are the same."""
+        if self._dialogue is None:
+            return OFF
+        intent, slots = _command(move, turn, self._is_followed(ids, turn))
+        if intent is None:
+            return OFF
+        turn.move = move
+        self._pending[ids.turn] = turn
+        try:
+            return await self._dialogue.command(ids.sender, intent, ids.metadata, slots)
+        finally:
+            self._pending.pop(ids.turn, None)
 
-    def _in_step(self, decided: TurnResult, ids: _Ids, result: DialogueResult) -> TurnResult:
+    def _is_followed(self, ids: _Ids, turn: PendingTurn) -> bool:
+        return turn.followed or (turn.talk.is_open and turn.memory.form_sender == ids.sender)
+
+    def _in_step(self, decided: TurnResult, ids: _Ids, turn: PendingTurn, result: DialogueResult) -> TurnResult:
+        """Notes whether Rasa's tracker follows the form; if not, the next turn resumes it."""
+        state = decided.memory.form
+        expected = slot_name(state.scenario, state.asked or "") if state and state.is_open else None
+        if result.kind == "ask":
+            follows = result.value == expected
+        else:
+            follows = expected is not None and result.kind in ("answer", "say") and self._is_followed(ids, turn)
+        decided.memory = decided.memory.model_copy(update={"form_sender": ids.sender if follows else None})
+        if result.kind == "ask" and expected is None:
+            decided.rotate = True  # Rasa is in a form that the conversation is not in
+        decided.trace["dialogue_cause"] = result.cause
+        decided.rotate = decided.rotate or result.cause == "timeout"
         return decided
+
+    def move_pending(self, turn_id: str, intent: str) -> FormMove | None:
+        """Called by Rasa's actions: where the open turn's form goes, decided once."""
+        turn = self._pending.get(turn_id)
+        if turn is None:
+            return None
+        if turn.move is None and _is_short(intent, turn.clean):
+            turn.move = self._form_intent(turn, intent)
+        return turn.move
+
+    def _form_intent(self, turn: PendingTurn, intent: str) -> FormMove | None:
+        if intent.startswith(START):
+            return None if is_question(turn.clean) else turn.talk.start(intent.removeprefix(START), turn.clean)
+        return turn.talk.control(intent) if intent in CONTROLS | LEAVING else None
 
     async def answer_pending(self, turn_id: str) -> bool:
         """Called by Rasa's action for a turn that is still open; a late or repeated call changes nothing."""
@@ -338,6 +387,19 @@ class Assistant:
         return offer_person(result, turn.locale) if memory.misses >= MISSES_BEFORE_OFFER else result
 
 
+def _command(move: FormMove, turn: PendingTurn, followed: bool) -> tuple[str | None, dict[str, str] | None]:
+    """The intent and slots that make Rasa's tracker follow the move; None where there is nothing to follow."""
+    scenario, state = move.scenario.id, move.state
+    if move.command == "start":
+        return f"start_{scenario}", None
+    if followed and move.command == "inform":
+        before = turn.memory.form.answers if turn.memory.form else {}
+        return INFORM, {slot_name(scenario, q): c for q, c in state.answers.items() if before.get(q) != c}
+    if followed and move.command in MOVES + LEAVES:
+        return in_rasa(move.command), None
+    return (f"resume_{scenario}", None) if state.is_open else (None, None)
+
+
 class _Ids:
     def __init__(self, turn: str, conversation: str, sender: str) -> None:
         self.turn, self.sender = turn, sender
@@ -348,6 +410,12 @@ def _is_short(intent: str, clean: str) -> bool:
     """Longer texts that only begin like a greeting carry a question; retrieval decides then."""
     limit = START_CHARS if intent.startswith(START) else COURTESY_CHARS
     return len(clean) <= limit or intent in ("ask_human", "repeat")
+
+
+def _says_why(clean: str) -> bool:
+    """A remark about an answer rather than the next question."""
+    remark = clean[0] in "没不答你" or not is_question(clean)
+    return remark and len(clean) <= WHY_CHARS and find_intent(clean) is None
 
 
 def _in_context(intent: str, memory: Memory) -> str:

@@ -24,6 +24,8 @@ class PendingTurn:
     talk: FormTalk
     answers: list[Answer] | None = None
     move: FormMove | None = None
+    followed: bool = False
+    """Rasa has taken up the form in this very turn"""
 
 
 @dataclass(frozen=True)

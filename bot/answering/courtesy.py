@@ -12,7 +12,9 @@ COURTESY_CHARS = 15
 """longer texts that begin with a greeting carry a question; retrieval decides then"""
 COURTESIES = {"greet", "thank", "goodbye", "bot_challenge", "affirm", "deny", "stop"}
 NEED_A_FORM = {"back", "change", "restart_form", "continue"}
-OTHERWISE = {"cancel": "stop", "unknown": "unknown_nothing", "useful": "nothing_to_rate", "useless": "nothing_to_rate"}
+OTHERWISE = {
+    "affirm_answer": "affirm_answer", "cancel": "stop", "unknown": "unknown_nothing", "useful": "nothing_to_rate", "useless": "nothing_to_rate",
+}
 """what these mean where there is nothing to cancel, to leave open or to rate"""
 
 

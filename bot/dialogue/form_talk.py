@@ -11,14 +11,15 @@ from ..answer import Answer
 from ..memory import Memory
 from ..texts import say
 from . import form
+from .compiler import LEAVES, MOVES
 from .form import FormState
 from .guided import ANSWER, CONTROL, REOPEN, SCENARIO, GuidedServices, new_code
 from .reading import is_question, questions_in, read_label, read_number
 from .wording import Wording
 
 QUESTION_CHARS = 300
-CONTROLS = frozenset({"back", "unknown", "change", "restart_form", "continue"})
-LEAVING = frozenset({"cancel", "stop", "goodbye"})
+CONTROLS = frozenset({*MOVES, "continue"})
+LEAVING = frozenset(LEAVES)
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,10 @@ class FormTalk:
         if self.is_open and self.scenario and self.scenario.id == scenario_id:
             return self.control("continue")
         scenario = self.guided.find(scenario_id)
-        return FormMove(scenario, form.start(scenario, clean), "start", "form_start") if scenario else None
+        if scenario is None:
+            return None
+        said = "" if clean == scenario.title else clean
+        return FormMove(scenario, form.start(scenario, said), "start", "form_start")
 
     def resume(self, state: FormState, code: str) -> FormMove | None:
         scenario = self.guided.find(state.scenario)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import SequenceMatcher
 from functools import cache
 
 from index.text import normalise
@@ -23,6 +24,7 @@ GENERIC = frozenset("是有没不够对的了到满还无都过超")
 """words of these characters alone say something only about the question that was asked"""
 DIGITS = "一二三四五六七八九"
 SHORT_CHARS = 10
+SHARED_CHARS = 4
 Hit = tuple[str | None, tuple[int, int]]
 """choice id and where in the text its word stands"""
 NOWHERE = (0, 0)
@@ -124,10 +126,22 @@ def _match(question: ScenarioQuestion, clause: str, distinctive: bool) -> Hit:
             hits += [(at, at + len(word), choice) for at in _positions(clause, word)]
     kept = [h for h in hits if not any(o[0] <= h[0] and h[1] <= o[1] and o[1] - o[0] > h[1] - h[0] for o in hits)]
     kept = [h for h in kept if not _is_negated(clause, h[0], h[1])]
+    if len({h[2] for h in kept}) > 1 and (nearest := _nearest_label(question, clause)):
+        kept = [h for h in kept if h[2] == nearest]
     if len({h[2] for h in kept}) != 1:
         return None, NOWHERE
     best = max(kept, key=lambda h: h[1] - h[0])
     return best[2], (best[0], best[1])
+
+
+def _nearest_label(question: ScenarioQuestion, clause: str) -> str | None:
+    """The choice whose label shares the longest run with the clause: 解除收养 is 解除收养关系, not 收养."""
+    shared = {
+        choice: SequenceMatcher(None, clause, words[0], autojunk=False).find_longest_match().size for choice, words in _words(question)
+    }
+    longest = max(shared.values())
+    nearest = [choice for choice, size in shared.items() if size == longest]
+    return nearest[0] if longest >= SHARED_CHARS and len(nearest) == 1 else None
 
 
 def _positions(clause: str, word: str) -> Iterable[int]:

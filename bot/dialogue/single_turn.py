@@ -42,6 +42,11 @@ def wants_guidance(text: str) -> bool:
     return bool(_GUIDED.search(text))
 
 
+def matter_of(text: str) -> str:
+    """What the guidance is asked for."""
+    return re.sub(r"能不能|可不可以|怎么|请|吗", "", _GUIDED.sub("", text)).strip(" ，,")
+
+
 def find_intent(text: str) -> str | None:
     """The intent that the normalised text stands for as a whole, or None for anything with content."""
     for intent, pattern in _patterns():
