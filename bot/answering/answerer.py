@@ -16,6 +16,7 @@ from knowledge.laws import LawRegister
 from knowledge.taxonomy import Taxonomy
 
 from ..answer import Answer, Question, Verdict, make_reply
+from ..dialogue.guided import GuidedServices
 from ..encoding import EncodingService
 from ..memory import Memory
 from ..texts import detect_locale, say
@@ -47,7 +48,8 @@ class Answerer:
         self.engine = engine
         self._encoding = encoding
         self._laws = laws
-        self._taxonomy = taxonomy
+        self.taxonomy = taxonomy
+        self.guided = GuidedServices(engine.snapshot, laws, city, taxonomy, is_live)
         self._is_live = is_live
         self._composer = Composer(engine.snapshot, laws, city)
         self._screen = Screen(self._composer, _safety_texts(engine))
@@ -92,7 +94,7 @@ class Answerer:
         """What a text without a topic may be about, and the entry that was shown last."""
         if memory is None or not may_follow_up(clean):
             return (), None
-        return tuple(normalise(t) for t in memory.topics(self.engine.snapshot, self._taxonomy)), memory.topic_entry
+        return tuple(normalise(t) for t in memory.topics(self.engine.snapshot, self.taxonomy)), memory.topic_entry
 
     async def _run(
         self, text: str, clean: str, on: date, locale: str, topics: tuple[str, ...] = (), said: str | None = None
