@@ -26,11 +26,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def run_minda(data: Path, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+def run_minda(data: Path, *arguments: str, stdin: str | None = None, timeout: float = 280) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "MINDA_DATA_DIR": str(data)}
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "bot", *arguments], cwd=ROOT, env=environment, input=stdin,
-        capture_output=True, text=True, timeout=280,
+        capture_output=True, text=True, timeout=timeout,
     )  # fmt: skip
 
 

@@ -54,6 +54,7 @@ def test_every_command_of_the_readme_runs(small_data, tmp_path):
         (["eval", str(questions), "--out", str(tmp_path / "r.jsonl"), "--misses", str(tmp_path / "m.jsonl")], "key_facts_of_answered"),
         (["load-content", str(CONTENT)], "未变"),
         (["build-index", "--keep-model"], ""),
+        (["train", "--seed", "1"], "留一检验"),
         (["check"], "示例城市"),
         (["backup", str(tmp_path / "b.db")], "已备份"),
         (["restore", str(tmp_path / "b.db")], "已恢复"),

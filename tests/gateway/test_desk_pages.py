@@ -8,7 +8,7 @@ import threading
 import httpx2
 import pytest
 
-from tests.conftest import PASSWORD, Talk
+from tests.conftest import PASSWORD, Talk, run_minda
 
 
 def field(html: str, name: str) -> str:
@@ -172,5 +172,9 @@ def test_staff_see_how_a_reply_came_about_and_nobody_else_does(server, desk):
     page = desk.get(path)
     for shown in ("marriage-cooling", answered["snapshot"], answered["revisions"][0], "排序器", "编码器", "用时"):
         assert shown in page.text, shown
+    told = run_minda(server.data, "explain", answered["id"])
+    for shown in ("候选", "marriage-cooling", "都不是", "索引", "检索和排序"):
+        assert shown in told.stdout, shown
+    assert '"trace"' in run_minda(server.data, "explain", answered["id"], "--json").stdout
     assert desk.get(path.replace(number, other)).status_code == 404, "a reply of another conversation"
     assert httpx2.get(server.url + path, trust_env=False).headers["location"] == "/desk/login"
