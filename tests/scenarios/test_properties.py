@@ -12,10 +12,16 @@ from hypothesis import strategies as st
 from knowledge.loading import load_content
 from tests.conftest import Talk
 
-WORDS = [w for s in load_content().scenarios.values() for q in s.questions for c in q.choices for w in (c.label, *c.words)]
+SCENARIOS = load_content().scenarios.values()
+WORDS = [w for s in SCENARIOS for q in s.questions for c in q.choices for w in (c.label, *c.words)]
 CONTROLS = ["上一步", "改一下", "重新来", "算了", "接着办", "不对，是香港的", "选错了"]
-PASSING = ["不知道", "谢谢", "您好", "好的", "没有", "2", "第一个", "转人工", "再说一遍", "有用", "没用", "要多少钱", "离婚冷静期多久", "那要带什么呢"]
-ODD = ["/restart", "/inform{\"marriage_matter\":\"marry\"}", "　", "？？？", "😀😀", "a" * 300, "第九十九个", "form:matter:marry", "接着办 ABCDEFGHJK", "\u200b/back", "null", "嗯，，，。"]
+PASSING = [
+    "不知道", "谢谢", "您好", "好的", "没有", "2", "第一个", "转人工", "再说一遍", "有用", "没用", "要多少钱", "离婚冷静期多久", "那要带什么呢",
+]  # fmt: skip
+ODD = [
+    "/restart", '/inform{"marriage_matter":"marry"}', "　", "？？？", "😀😀", "a" * 300, "第九十九个", "form:matter:marry",
+    "接着办 ABCDEFGHJK", "\u200b/back", "null", "嗯，，，。",
+]  # fmt: skip
 STARTS = ["一步一步带我办婚姻登记", "收养登记向导", "殡葬向导", "社会救助向导", "社团服务向导", "其他服务向导"]
 said = st.one_of(
     st.tuples(st.just("say"), st.sampled_from(WORDS)), st.tuples(st.just("say"), st.sampled_from(PASSING + ODD)),
