@@ -137,17 +137,17 @@ class Assistant:
         return self._in_step(await self._by_result(turn, result), ids, turn, result)
 
     async def _by_result(self, turn: PendingTurn, result: DialogueResult) -> TurnResult:
-        """The reply to what Rasa read; without its reading the plain patterns decide."""
-        if turn.answers:
-            return self._finished(turn.answers, turn, turn.text, "rasa")
+        """The reply to what Rasa read; a text that is a plain pattern as a whole says the same with or without Rasa."""
         if turn.move is not None:
             return self._moved(turn, turn.move, "rasa")
         said = str(result.value) if result.kind == "say" and result.value else None
-        intent = said or find_intent(turn.clean)
-        decided = self._intended(turn, intent) if intent else None
-        if decided is not None:
-            decided.dialogue = "rasa" if said else "single_turn"
-            return decided
+        for intent in (find_intent(turn.clean), None if turn.answers else said):
+            decided = self._intended(turn, intent) if intent else None
+            if decided is not None:
+                decided.dialogue = "rasa" if intent == said else "single_turn"
+                return decided
+        if turn.answers:
+            return self._finished(turn.answers, turn, turn.text, "rasa")
         answers = await self._answerer().answer(turn.text, turn.on, turn.memory, turn.locale)
         return self._finished(answers, turn, turn.text, "single_turn")
 
