@@ -46,12 +46,12 @@ def figure_lines(figures: Figures, spread: Mapping[str, Mapping[str, float]]) ->
     """The figures by answering step, with mean ± standard deviation over trainings where there were several."""
     lines = []
     for step, names in STEPS.items():
-        lines.append(f"— {step}")
-        for name in names:
-            if name in figures:
-                several = spread.get(name)
-                extra = f"   {several['mean']:.4f} ± {several['sd']:.4f}" if several else ""
-                lines.append(f"{name:36} {number(figures[name])}{extra}")
+        known = [name for name in names if name in figures]
+        lines += [f"— {step}"] if known else []
+        for name in known:
+            several = spread.get(name)
+            extra = f"   {several['mean']:.4f} ± {several['sd']:.4f}" if several else ""
+            lines.append(f"{name:36} {number(figures[name])}{extra}")
     return lines
 
 

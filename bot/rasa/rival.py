@@ -68,7 +68,7 @@ def main() -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     texts = [e["text"].translate(_MARKUP) for e in work["examples"]] + [q.translate(_MARKUP) for q in work["questions"]]
     (folder / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
-    os.environ["MINDA_STORED_VECTORS"] = str(folder)
+    os.environ |= {"MINDA_STORED_VECTORS": str(folder), "RASA_CACHE_DIRECTORY": str(folder / "cache")}
     write_training_data(work["examples"], folder)
     from rasa.model_training import train_nlu
     from rasa.utils.log_utils import configure_structlog
