@@ -16,6 +16,8 @@ K1 = 1.2
 B = 0.75
 COMMON_SHARE = 0.08
 """single characters in more passages than this share are left out: they cost time and say nothing"""
+MOST_PASSAGES = 5000
+"""grams in more passages than this are left out, so that a search in a large knowledge costs what it costs in a small one"""
 
 
 def grams(text: str) -> list[str]:
@@ -44,7 +46,7 @@ class LexicalIndex:
         mean = float(lengths.mean()) or 1.0
         frequency = Counter(g for bag in bags for g in bag)
         limit = max(50, COMMON_SHARE * len(texts))
-        kept = sorted(g for g, n in frequency.items() if len(g) > 1 or n <= limit)
+        kept = sorted(g for g, n in frequency.items() if n <= MOST_PASSAGES and (len(g) > 1 or n <= limit))
         vocabulary = {g: i for i, g in enumerate(kept)}
         idf = np.array([np.log1p((len(texts) - frequency[g] + 0.5) / (frequency[g] + 0.5)) for g in kept], dtype=np.float32)
         postings: list[list[tuple[int, float]]] = [[] for _ in kept]

@@ -36,6 +36,7 @@ class VectorIndex:
 
     def search(self, vector: Floats, limit: int) -> tuple[NDArray[np.int64], Floats]:
         """Rows and cosines, best first, at most `limit`."""
+        faiss.omp_set_num_threads(1)  # one question is too little to share; the calling thread's setting
         scores, rows = self._index.search(np.ascontiguousarray(vector[None, :]), min(limit, len(self)))
         found = rows[0] >= 0
         return rows[0][found].astype(np.int64), scores[0][found]

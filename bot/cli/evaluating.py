@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from ..app import build_answerer, build_parts, now
-from ..encoding import EncodingService
-from ..evaluation.cases import Case, Pair, data_digest, load_cases, load_pairs
-from ..evaluation.metrics import by_area, kinds_given, reliability
-from ..evaluation.report import comparison_lines, environment, figure_lines, miss_line, reply_line, write_lines, write_report
-from ..evaluation.run import Run
-from ..evaluation.run import evaluate as run_evaluation
-from ..provenance import models_behind
 from .options import AsOf, Data, settings_of, tell
 
 RASA_PYTHON = Path(__file__).resolve().parents[2] / ".envs" / "rasa" / "bin" / "python"
@@ -34,12 +26,23 @@ def evaluate(
     data: Data = None,
 ) -> None:
     """整条作答路径跑一遍题集，按步骤打印各项指标。"""
-    cases, paired = _load(file, pairs)
+    from ..app import build_answerer, build_parts, now
+    from ..encoding import EncodingService
+    from ..evaluation.cases import data_digest, load_cases, load_pairs
+    from ..evaluation.report import environment, miss_line, reply_line, summary_lines, write_lines, write_report
+    from ..evaluation.run import evaluate as run_evaluation
+    from ..provenance import models_behind
+
+    try:
+        cases, paired = load_cases(file), load_pairs(pairs) if pairs else []
+    except (OSError, ValueError) as error:
+        typer.echo(f"读不了题集：{error}", err=True)
+        raise typer.Exit(2) from None
     settings, on = settings_of(data), as_of.date() if as_of else now().date()
     parts = build_parts(settings)
     encoding = EncodingService(parts.encoder)
-    answerer = build_answerer(parts, encoding)
     try:
+        answerer = build_answerer(parts, encoding)
         run = asyncio.run(
             run_evaluation(
                 cases, paired, lambda engine: build_answerer(parts, encoding, engine) if engine else answerer, encoding, on,
@@ -49,46 +52,18 @@ def evaluate(
     finally:
         encoding.close()
         parts.database.close()
-    lines = _summary(file, cases, run)
+    lines = [f"题集 {file.name}，{len(cases)} 题，摘要 {data_digest(file)[:16]}", *summary_lines(run)]
     typer.echo("\n".join(lines))
     if out:
         write_lines(out, map(reply_line, run.outcomes))
     if misses:
         write_lines(misses, (miss_line(o) for o in run.outcomes if o.why))
     if report:
-        facts = {
+        config = {
             "data": [{"file": f.name, "sha256": data_digest(f)} for f in (file, pairs) if f], "questions": len(cases),
             "as_of": on.isoformat(), "seeds": seeds, "rivals": rivals, "encoder": settings.encoder, "city": settings.city,
             "environment": environment(), "models": models_behind(answerer.engine.search.bundle, settings.rasa_dir),
             "thresholds": dict(answerer.engine.thresholds),
         }  # fmt: skip
-        write_report(report, _content(facts, run), run.outcomes, run.curves, lines)
+        write_report(report, config, run, lines)
         typer.echo(f"报告写到 {report}")
-
-
-def _load(file: Path, pairs: Path | None) -> tuple[list[Case], list[Pair]]:
-    try:
-        return load_cases(file), load_pairs(pairs) if pairs else []
-    except (OSError, ValueError) as error:
-        typer.echo(f"读不了题集：{error}", err=True)
-        raise typer.Exit(2) from None
-
-
-def _summary(file: Path, cases: list[Case], run: Run) -> list[str]:
-    lines = [f"题集 {file.name}，{len(cases)} 题，摘要 {data_digest(file)[:16]}", f"答复种类：{kinds_given(run.outcomes)}"]
-    lines += figure_lines(run.figures, run.seeds.get("figures", {}))
-    if run.seeds:
-        lines.append(f"± 是 {run.seeds['count']} 次训练的标准差；变动的是：{run.seeds['varied']}")
-    if run.rivals:
-        lines += ["", "同样的覆盖面下各做法的比较（门槛各取一个）", *comparison_lines(run.columns)]
-    return lines
-
-
-def _content(facts: dict[str, Any], run: Run) -> dict[str, Any]:
-    return {
-        "config": facts, "figures": run.figures, "by_area": by_area(run.outcomes), "reliability": reliability(run.outcomes),
-        "kinds": kinds_given(run.outcomes), "seeds": run.seeds, "compared": run.columns, "rivals": run.rivals,
-        "pairs": run.pairs, "curves": run.curves,
-    }  # fmt: skip
-
-

@@ -7,9 +7,6 @@ from typing import Annotated
 
 import typer
 
-from .. import store
-from ..app import prepare_database
-from ..explanation import explain_trace
 from .options import Data, settings_of
 
 
@@ -19,6 +16,10 @@ def explain(
     data: Data = None,
 ) -> None:
     """一条答复是怎么来的：步骤、候选、修订、快照、模型、用时。"""
+    from .. import store
+    from ..app import prepare_database
+    from ..explanation import explain_trace
+
     database = prepare_database(settings_of(data))
     found = database.read_now(lambda c: store.find_trace(c, reply_id))
     database.close()

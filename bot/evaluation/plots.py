@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .metrics import Curve
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Curve = Sequence[tuple[float, float]]
 
 
 def draw_risk_coverage(curves: Mapping[str, Curve], folder: Path) -> None:
     figure = _new_figure()
     axes = figure.subplots()
-    for name, curve in curves.items():
+    for number, (name, curve) in enumerate(curves.items()):
         if curve:
-            axes.plot(*zip(*curve, strict=True), label=name, linewidth=2.4 if name == "minda" else 1.2)
+            axes.plot(*zip(*curve, strict=True), label=name, linewidth=2.4 if number == 0 else 1.2)
     axes.set(xlabel="coverage: share of questions stated an answer", ylabel="risk: share wrong of these", xlim=(0, 1), ylim=(0, None))
     axes.grid(alpha=0.3)
     axes.legend()

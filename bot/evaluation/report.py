@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from .judging import Outcome
-from .metrics import STEPS, Figures
-from .plots import Curve, draw_reliability, draw_risk_coverage
+from .metrics import STEPS, Figures, by_area, kinds_given, reliability
+from .plots import draw_reliability, draw_risk_coverage
+from .run import Run
 
-OURS = "minda"
 PACKAGES = ("numpy", "faiss-cpu", "onnxruntime", "torch", "sentence-transformers")
 COMPARED = (
     "recall_at_1", "recall_at_3", "mrr", "key_facts_of_answered", "confidently_wrong_in_scope",
@@ -46,12 +46,12 @@ def figure_lines(figures: Figures, spread: Mapping[str, Mapping[str, float]]) ->
     """The figures by answering step, with mean ± standard deviation over trainings where there were several."""
     lines = []
     for step, names in STEPS.items():
-        lines.append(f"— {step}")
-        for name in names:
-            if name in figures:
-                several = spread.get(name)
-                extra = f"   {several['mean']:.4f} ± {several['sd']:.4f}" if several else ""
-                lines.append(f"{name:36} {number(figures[name])}{extra}")
+        known = [name for name in names if name in figures]
+        lines += [f"— {step}"] if known else []
+        for name in known:
+            several = spread.get(name)
+            extra = f"   {several['mean']:.4f} ± {several['sd']:.4f}" if several else ""
+            lines.append(f"{name:36} {number(figures[name])}{extra}")
     return lines
 
 
@@ -69,13 +69,26 @@ def environment() -> dict[str, str]:
     return {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}}
 
 
-def write_report(
-    folder: Path, report: Mapping[str, Any], outcomes: Sequence[Outcome], curves: Mapping[str, Curve], lines: Sequence[str]
-) -> None:
+def summary_lines(run: Run) -> list[str]:
+    lines = [f"答复种类：{kinds_given(run.outcomes)}", *figure_lines(run.figures, run.seeds.get("figures", {}))]
+    if run.seeds:
+        lines.append(f"± 是 {run.seeds['count']} 次训练的标准差；变动的是：{run.seeds['varied']}")
+    if run.rivals:
+        lines += ["", "同样的覆盖面下各做法的比较（门槛各取一个）", *comparison_lines(run.columns)]
+    return lines
+
+
+def write_report(folder: Path, config: Mapping[str, Any], run: Run, lines: Sequence[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
+    bins = reliability(run.outcomes)
+    content = {
+        "config": config, "figures": run.figures, "by_area": by_area(run.outcomes), "reliability": bins,
+        "kinds": kinds_given(run.outcomes), "seeds": run.seeds, "compared": run.columns, "rivals": run.rivals,
+        "pairs": run.pairs, "curves": run.curves,
+    }  # fmt: skip
+    (folder / "report.json").write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
     (folder / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    write_lines(folder / "replies.jsonl", map(reply_line, outcomes))
-    write_lines(folder / "misses.jsonl", (miss_line(o) for o in outcomes if o.why))
-    draw_risk_coverage(curves, folder)
-    draw_reliability(report["reliability"], report["figures"]["ece_of_stated"], folder)
+    write_lines(folder / "replies.jsonl", map(reply_line, run.outcomes))
+    write_lines(folder / "misses.jsonl", (miss_line(o) for o in run.outcomes if o.why))
+    draw_risk_coverage(run.curves, folder)
+    draw_reliability(bins, run.figures["ece_of_stated"], folder)

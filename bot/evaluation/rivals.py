@@ -27,7 +27,7 @@ from .metrics import Curve, Figures, metrics, risk_and_coverage, share
 
 RANKED = 10
 RASA_PROJECT = Path(__file__).resolve().parents[1] / "rasa"
-RASA_TIMEOUT_S = 900
+RASA_TIMEOUT_S = 1800
 AnswerEntry = Callable[[str], Answer | None]
 
 

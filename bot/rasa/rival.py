@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -17,12 +18,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("RASA_TELEMETRY_ENABLED", "false")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-EPOCHS = 30
+EPOCHS = 40
 PIPELINE = [
     {"name": "rival_vectors.StoredVectors", "scale": 20},
     {"name": "LogisticRegressionClassifier", "max_iter": 200},
     {
-        "name": "ResponseSelector", "epochs": EPOCHS, "batch_size": [64, 256], "constrain_similarities": True,
+        "name": "ResponseSelector", "epochs": EPOCHS, "batch_size": [64, 256], "learning_rate": 0.005, "embedding_dimension": 64,
+        "hidden_layers_sizes": {"text": [], "label": []}, "drop_rate": 0.0, "constrain_similarities": True,
         "model_confidence": "softmax", "evaluate_on_number_of_examples": 0, "random_seed": 1,
     },
 ]  # fmt: skip
@@ -66,10 +68,12 @@ def main() -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     texts = [e["text"].translate(_MARKUP) for e in work["examples"]] + [q.translate(_MARKUP) for q in work["questions"]]
     (folder / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
-    os.environ["MINDA_STORED_VECTORS"] = str(folder)
+    os.environ |= {"MINDA_STORED_VECTORS": str(folder), "RASA_CACHE_DIRECTORY": str(folder / "cache")}
     write_training_data(work["examples"], folder)
     from rasa.model_training import train_nlu
+    from rasa.utils.log_utils import configure_structlog
 
+    configure_structlog(logging.ERROR)  # at lower levels Rasa writes every question out
     model = train_nlu(str(folder / "config.yml"), str(folder / "nlu.yml"), str(folder), fixed_model_name="rival", domain=str(folder / "domain.yml"))
     if not model:
         sys.exit(1)

@@ -55,6 +55,7 @@ def test_every_command_of_the_readme_runs(small_data, tmp_path):
         (["load-content", str(CONTENT)], "未变"),
         (["build-index", "--keep-model"], ""),
         (["train", "--seed", "1"], "留一检验"),
+        (["train-encoder", "--steps", "1", "--margin", "2"], "保留原来的"),
         (["check"], "示例城市"),
         (["backup", str(tmp_path / "b.db")], "已备份"),
         (["restore", str(tmp_path / "b.db")], "已恢复"),
