@@ -21,7 +21,7 @@ from index.lexical import LexicalIndex
 from index.passages import Passage, passages_of
 from index.ranker import Ranker
 from index.search import BundleSearch
-from index.training import UNKNOWN_SHARE, TrainingReport, fit_and_measure, train
+from index.training import UNKNOWN_WEIGHT, TrainingReport, fit_and_measure, train
 from knowledge.content import Entry
 from knowledge.snapshot import Snapshot
 
@@ -76,7 +76,7 @@ def train_model(
 
 
 def choose_thresholds(report: TrainingReport) -> dict[str, float]:
-    weight = np.where(report.known, 1.0, UNKNOWN_SHARE)
+    weight = np.where(report.known, 1.0, UNKNOWN_WEIGHT)
     return {
         "direct": choose_threshold(report.confidence, report.harmful, DIRECT_RISK, weight),
         "check": choose_threshold(report.shown, report.none_shown, CHECK_RISK, weight),

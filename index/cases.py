@@ -1,7 +1,7 @@
 """Leaving one out: every example question asked with something hidden, as labelled cases for the ranker.
 
-Each question is asked three times: with itself hidden; with itself and half of its siblings hidden (a real question lies
-farther from the examples than they do from each other); with its whole entry hidden (then "none of these" is right).
+Each question is asked with itself hidden; every third one also with half of its siblings hidden (a real question lies
+farther from the examples than they do from each other) and with its whole entry hidden ("none of these" is right).
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from .features import CANDIDATE_FEATURES, CANDIDATES, DEPTH, GLOBAL_FEATURES, NE
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 HIDES = ("itself", "half", "entry")
-WEIGHTS = (1.0, 0.5, 0.2)
-"""the last: how often a question's answer is taken not to be in the knowledge at all"""
+UNKNOWN_SHARE = 0.2
+"""how often a question's answer is taken not to be in the knowledge at all"""
+EVERY = 3
+"""one question in so many is asked with more hidden than itself; such a case counts for all of them"""
+WEIGHTS = (1.0, 0.5 * EVERY, UNKNOWN_SHARE * EVERY)
 BLOCK = 512
 """questions whose cosines to all passages are computed at once"""
 
@@ -68,14 +71,17 @@ def build_cases(
     """log_p (questions, entries): out-of-fold log-probabilities, along the corpus's questions."""
     rng = np.random.default_rng(seed)
     asked = np.flatnonzero(corpus.role == QUESTION)
-    n = len(asked) * len(HIDES)
+    hides = [range(len(HIDES)) if number % EVERY == 0 else (0,) for number in range(len(asked))]
+    rows_asked = np.repeat(asked, [len(h) for h in hides])
+    n = len(rows_asked)
     cases = Cases(
-        row=np.repeat(asked, len(HIDES)), entry=np.repeat(corpus.entry_of[asked], len(HIDES)),
-        hides=np.tile(np.arange(len(HIDES)), len(asked)), candidates=np.full((n, CANDIDATES), -1),
+        row=rows_asked, entry=corpus.entry_of[rows_asked], hides=np.array([h for of in hides for h in of], dtype=np.int64),
+        candidates=np.full((n, CANDIDATES), -1),
         values=np.zeros((n, CANDIDATES, len(CANDIDATE_FEATURES)), dtype=np.float32),
         overall=np.zeros((n, len(GLOBAL_FEATURES)), dtype=np.float32), right=np.full(n, -1),
     )  # fmt: skip
     hidden = np.zeros(len(corpus.texts), dtype=bool)
+    at = 0
     for number, row in enumerate(asked.tolist()):
         if number % BLOCK == 0:
             block = corpus.vectors[asked[number : number + BLOCK]] @ corpus.vectors.T
@@ -84,7 +90,7 @@ def build_cases(
         found = find_top(block[number % BLOCK], bm25_scores(text), corpus, spare=len(own))
         siblings = own[(own != row) & (corpus.role[own] == QUESTION)]
         half = np.append(rng.choice(siblings, size=len(siblings) // 2, replace=False), row)
-        for at, rows in enumerate((np.array([row]), half, own), number * len(HIDES)):
+        for rows in [(np.array([row]), half, own)[h] for h in hides[number]]:
             p = log_p[number]
             if rows is own:
                 p = p.copy()
@@ -98,6 +104,7 @@ def build_cases(
             match = np.flatnonzero(table.candidates == entry)
             if len(match) and rows is not own:
                 cases.right[at] = match[0]
+            at += 1
     return cases
 
 

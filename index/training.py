@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .calibration import expected_calibration_error, fit_temperature, readings
-from .cases import HIDES, WEIGHTS, Cases, build_cases
+from .cases import EVERY, HIDES, UNKNOWN_SHARE, Cases, build_cases
 from .classifier import EntryClassifier, fit_classifier
 from .features import NEGATIVE, QUESTION, Corpus, Cues
 from .ranker import Ranker, fit_ranker
@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 FOLDS = 5
 CLASSIFIER_EPOCHS, RANKER_EPOCHS, HELD_OUT_EPOCHS = 10, 16, 12
 ITSELF, HALF = HIDES.index("itself"), HIDES.index("half")
-UNKNOWN_SHARE = WEIGHTS[-1]
+UNKNOWN_WEIGHT = UNKNOWN_SHARE * EVERY
 
 
 @dataclass
@@ -118,7 +118,7 @@ def _measure(corpus: Corpus, cases: Cases, p: Floats) -> TrainingReport:
         seconds=0.0,
         top1=float(right[known].mean()),
         top3=float(in_top3[known].mean()),
-        ece=expected_calibration_error(confidence, right, weight=np.where(known, 1.0, UNKNOWN_SHARE)),
+        ece=expected_calibration_error(confidence, right, weight=np.where(known, 1.0, UNKNOWN_WEIGHT)),
         none_auroc=_auroc(confidence, known),
         temperature=fit_temperature(logits, np.where(cases.right >= 0, cases.right, p.shape[1] - 1), cases.weight),
         confidence=confidence,

@@ -172,7 +172,8 @@ class Composer:
 
 
 def entry_choice(entry: Entry) -> Choice:
-    return Choice(id=f"entry:{entry.id}", label=entry.title)
+    whose = f"（归{entry.department}）" if entry.department else ""
+    return Choice(id=f"entry:{entry.id}", label=entry.title + whose)
 
 
 def person_choices(locale: str) -> list[Choice]:
