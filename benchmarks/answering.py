@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
+import os
 import random
 import statistics
 import subprocess
@@ -19,10 +20,14 @@ from collections.abc import Awaitable, Callable
 from datetime import date
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from bot.__main__ import LIBRARIES
+
+os.environ.update(LIBRARIES)
+
 import numpy as np
 import psutil
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bot.answering.answerer import Answerer
 from bot.answering.retrieve import Engine
 from bot.app import build_answerer, build_parts

@@ -20,7 +20,7 @@ from .ranker import Ranker, fit_ranker
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-FOLDS = 8
+FOLDS = 4
 CLASSIFIER_EPOCHS, RANKER_EPOCHS, HELD_OUT_EPOCHS = 25, 16, 12
 ITSELF, HALF = HIDES.index("itself"), HIDES.index("half")
 UNKNOWN_SHARE = WEIGHTS[-1]
