@@ -351,7 +351,7 @@ def _start_rasa(python: Path, rasa_port: int, port: int, secret: str, data: Path
     say("▸ 训练对话模型（没有变化时跳过）")
     log = data / "run" / "rasa-train.log"
     with log.open("wb") as output:
-        command = [str(python), "-W", "ignore", "bot/rasa/train.py", str(model)]
+        command = [str(python), "-W", "ignore", "bot/rasa/train.py", str(model / "project"), str(model)]
         if subprocess.run(command, env=environment, cwd=ROOT, stdout=output, stderr=output).returncode != 0:
             say(f"! 对话模型没有训练成功（日志在 {log}），以单轮模式运行。")
             return None

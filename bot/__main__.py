@@ -106,6 +106,23 @@ def load_content(folder: Annotated[Path | None, typer.Argument()] = None, data: 
     parts.database.close()
 
 
+@app.command("compile-dialogue")
+def compile_dialogue(data: Data = None) -> None:
+    """把已发布的办事向导编成 Rasa 项目（表单、规则、测试故事），写到数据文件夹的 rasa/project。"""
+    from knowledge.snapshot import build_snapshot
+    from knowledge.store import load_live
+
+    from .app import prepare_database
+    from .dialogue.compiler import compile_project
+
+    settings = settings_of(data)
+    database = prepare_database(settings)
+    scenarios = list(build_snapshot(database.read_now(load_live)).scenarios.values())
+    database.close()
+    compile_project(scenarios, settings.rasa_project_dir)
+    typer.echo(f"{len(scenarios)} 个办事向导已编到 {settings.rasa_project_dir}。")
+
+
 @app.command()
 def check(data: Data = None) -> None:
     """检查设置、数据库、知识、索引、日历、磁盘；全好退出 0，否则逐条列出。"""

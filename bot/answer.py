@@ -36,6 +36,9 @@ class Verdict(StrEnum):
     HANDOFF_WAITING = "handoff_waiting"
     DECLINE_SMALL_TALK = "decline_small_talk"
     DECLINE_COURTESY = "decline_courtesy"
+    SCENARIO_STEP = "scenario_step"
+    SCENARIO_RESULT = "scenario_result"
+    SCENARIO_PAUSED = "scenario_paused"
     CRISIS_URGENT = "crisis_urgent"
     FAILED_ERROR = "failed_error"
 
@@ -85,6 +88,8 @@ class Reply(BaseModel):
     confidence: float | None = None
     band: Band | None = None
     ticket: TicketReceipt | None = None
+    link: str | None = None
+    """a page of this service that belongs to the reply, such as a printable result"""
     verdict: Verdict
     revisions: list[str] = []
     snapshot: str | None = None

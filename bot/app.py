@@ -26,11 +26,14 @@ from knowledge.snapshot import Snapshot, build_snapshot
 from knowledge.store import ImportCounts, import_content, load_live
 from knowledge.taxonomy import Taxonomy, load_taxonomy
 
+from . import store
 from .answering.answerer import Answerer
 from .answering.retrieve import CueFinder, Engine
 from .assistant import Assistant
 from .database import Database
 from .dialogue.client import RasaClient
+from .dialogue.compiler import compile_project
+from .dialogue.form import FormState
 from .encoding import EncodingService
 from .engine import build_bundle, load_engine
 from .errors import Refused
@@ -110,6 +113,7 @@ def prepare(settings: Settings, progress: Progress) -> None:
         engine = load_engine(snapshot, parts.encoder, settings.index_dir, parts.cues)
         if engine is None or not _same_entries(engine, snapshot, settings):
             build_bundle(snapshot, parts.encoder, settings.index_dir, parts.cues, progress=progress)
+        compile_project(list(snapshot.scenarios.values()), settings.rasa_project_dir)
     finally:
         parts.database.close()
 
@@ -134,7 +138,12 @@ def build_service(settings: Settings) -> Service:
     dialogue = (
         RasaClient(settings.rasa_url, settings.secret, settings.rasa_timeout_s) if settings.rasa_url else None
     )
-    assistant = Assistant(lambda: current["answerer"], dialogue)
+
+    async def find_form(code: str) -> FormState | None:
+        saved = await parts.database.read(lambda c: store.find_form(c, code, now()))
+        return saved.state if saved else None
+
+    assistant = Assistant(lambda: current["answerer"], dialogue, find_form=find_form)
     public = PublicData(lambda: current["answerer"].engine.snapshot, parts.taxonomy, parts.laws)
     service = Service(settings, parts.database, encoding, assistant, public, parts.city, dialogue)
 

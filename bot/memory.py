@@ -10,6 +10,7 @@ from knowledge.snapshot import Snapshot
 from knowledge.taxonomy import Taxonomy
 
 from .answer import Answer, Verdict, verdict_rows
+from .dialogue.form import FormState, topic_of
 
 MISSES_BEFORE_OFFER = 2
 _REASONS = {
@@ -38,27 +39,44 @@ class Memory(BaseModel):
     """why a person would be needed, if the citizen agrees now"""
     misses: int = 0
     ticket: str | None = None
+    last_answer: str | None = None
+    """id of the reply that 有用 or 没用 would be about"""
+    asking_why: bool = False
+    """the citizen said 没用 and may say why"""
+    form: FormState | None = None
+    form_code: str | None = None
+    """the code under which the form was saved"""
+    form_sender: str | None = None
+    """the sender id whose tracker in Rasa follows the form"""
 
-    def topic_words(self, snapshot: Snapshot, taxonomy: Taxonomy) -> str | None:
-        """Words that stand for the topic in a follow-up question."""
-        if self.service and self.service in taxonomy.service_by_code:
-            return taxonomy.service_by_code[self.service].name.split("、")[0]
+    def topics(self, snapshot: Snapshot, taxonomy: Taxonomy) -> list[str]:
+        """Words that may stand for the topic in a follow-up question: the entry's, its service's or area's."""
+        if self.form and self.form.is_open and self.form.scenario in snapshot.scenarios:
+            return [topic_of(snapshot.scenarios[self.form.scenario], self.form)]
+        found = []
         if self.topic_entry and self.topic_entry in snapshot.entries:
-            return snapshot.entries[self.topic_entry].title
-        return None
+            found.append(snapshot.entries[self.topic_entry].title)
+        if self.service and self.service in taxonomy.service_by_code:
+            found.append(taxonomy.service_by_code[self.service].words[0])
+        elif self.area and self.area in taxonomy.area_by_code:
+            found.append(taxonomy.area_by_code[self.area].name)
+        return found
 
     def after(self, answer: Answer, question: str) -> Memory:
         """The memory once this answer has been given."""
         reply = answer.reply
         update: dict[str, Any] = {
             "choices": {c.id: c.label for c in reply.choices or []},
-            "offered_person": verdict_rows()[answer.verdict].offers_person,
+            "offered_person": verdict_rows()[answer.verdict].offers_person and reply.kind not in ("answer", "clarify"),
             "last_text": reply.text,
             "last_entry": reply.entry_id,
             "reason": _REASONS.get(answer.verdict, "asked"),
+            "asking_why": False,
         }
-        if reply.kind in ("answer", "redirect", "handoff", "clarify", "crisis"):
+        if reply.kind in ("answer", "redirect", "handoff", "clarify", "crisis", "scenario"):
             update["question"] = question
+        if reply.kind in ("answer", "redirect", "handoff", "crisis") or answer.verdict is Verdict.SCENARIO_RESULT:
+            update["last_answer"] = reply.id
         if reply.kind in ("answer", "redirect") and reply.entry_id:
             update |= {"topic_entry": reply.entry_id, "area": reply.area, "service": reply.service}
         missed = answer.verdict in (Verdict.HANDOFF_UNSURE, Verdict.CLARIFY_CHOICES)

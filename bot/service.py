@@ -20,7 +20,7 @@ from knowledge.city import City
 from . import store
 from .answer import Answer, Reply, Verdict, make_reply
 from .answering.mask import mask_personal_data
-from .assistant import Assistant, TurnResult
+from .assistant import Assistant
 from .database import Database
 from .dialogue.client import RasaClient, should_rotate
 from .encoding import EncodingService
@@ -32,13 +32,16 @@ from .inbox.handoff import check_code, open_ticket
 from .memory import Memory
 from .public import PublicData
 from .settings import Settings
-from .texts import LOCALES, detect_locale, say
+from .texts import LOCALES, detect_locale, has_han, say
+from .turn import TurnResult
 
 __all__ = ["ConversationBusy", "MessageConflict", "Service", "UnknownConversation"]
 
 log = structlog.get_logger()
 ConversationBusy = StoreBusy
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+SHORT_ANSWER_CHARS = 6
+"""so few characters may be the same in both scripts"""
 HEARTBEATS = 7
 """polls between two signs of life on an event stream"""
 
@@ -130,6 +133,10 @@ class Service:
         if result.open_ticket:
             answer, memory = self._hand_over(c, turn, memory, locale, now)
             answers = [answer]
+        if result.saved is not None:
+            store.save_form(c, result.saved.code, result.saved.state, now)
+        if result.opinion is not None:
+            store.record_feedback(c, result.opinion.reply_id, result.opinion.useful, result.opinion.comment, now)
         trace = {"dialogue": result.dialogue, **result.trace, "models": self.models()}
         answers = [Answer(a.reply, {**a.trace, **trace}) for a in answers]
         return store.finish_turn(
@@ -206,6 +213,9 @@ class Service:
             return None
         return await self.database.read(lambda c: ticket_view(c, number))
 
+    async def find_form(self, code: str) -> store.SavedService | None:
+        return await self.database.read(lambda c: store.find_form(c, code, self.clock()))
+
     async def record_feedback(self, reply_id: str, useful: bool, comment: str | None) -> bool:
         masked = mask_personal_data(comment)[0] if comment else None
         return await self.database.write(
@@ -257,6 +267,8 @@ def ticket_view(c: Connection, number: str) -> dict[str, Any]:
 
 def _locale(text: str | None, current: store.Conversation) -> str:
     """The language of this message where it shows one, else the conversation's."""
-    if text is None or len(text.strip()) < 4:
-        return current.locale if current.locale in LOCALES else "zh-Hans"
-    return detect_locale(text)
+    known = current.locale if current.locale in LOCALES else "zh-Hans"
+    if text is None or len(text.strip()) < 4 or (known == "en" and not has_han(text)):
+        return known
+    found = detect_locale(text)
+    return known if known == "zh-Hant" and found == "zh-Hans" and len(text) <= SHORT_ANSWER_CHARS else found

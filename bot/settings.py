@@ -50,6 +50,10 @@ class Settings(BaseSettings):
         return self.data_dir / "encoder"
 
     @property
+    def rasa_project_dir(self) -> Path:
+        return self.data_dir / "rasa" / "project"
+
+    @property
     def index_dir(self) -> Path:
         return self.data_dir / "index"
 

@@ -15,11 +15,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from .answer import Answer
+from .dialogue.form import FormState
 from .errors import MessageConflict, UnknownConversation
 from .memory import Memory
-from .tables import audit, conversation, feedback, outbox, reply, ticket, turn
+from .tables import audit, conversation, feedback, guided_service, outbox, reply, ticket, turn
 
 KEPT_DAYS = 180
+FORM_KEPT_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,15 @@ class Turn:
     choice: str | None
     received_at: datetime
     done: bool
+
+
+@dataclass(frozen=True)
+class SavedService:
+    """A guided service as it was left: choice ids only, no words of the citizen's."""
+
+    state: FormState
+    created_at: datetime
+    expires_at: datetime
 
 
 def secret_digest(secret: str) -> str:
@@ -234,6 +245,22 @@ def record_feedback(connection: Connection, reply_id: str, useful: bool, comment
     return True
 
 
+def save_form(connection: Connection, code: str, state: FormState, now: datetime) -> None:
+    """Keeps the form under its code for FORM_KEPT_DAYS from now; an older state of the same code is replaced."""
+    values = {"scenario": state.scenario, "state": state.model_dump(mode="json"), "expires_at": now + timedelta(days=FORM_KEPT_DAYS)}
+    key = secret_digest(code)
+    changed = connection.execute(guided_service.update().where(guided_service.c.code_hash == key).values(values)).rowcount
+    if changed == 0:
+        connection.execute(guided_service.insert().values(code_hash=key, created_at=now, **values))
+
+
+def find_form(connection: Connection, code: str, now: datetime) -> SavedService | None:
+    row = connection.execute(
+        sa.select(guided_service).where(guided_service.c.code_hash == secret_digest(code), guided_service.c.expires_at > now)
+    ).first()
+    return SavedService(FormState.model_validate(row.state), row.created_at, row.expires_at) if row else None
+
+
 def record_audit(connection: Connection, who: str, what: str, about: str, now: datetime) -> None:
     """Appends to the hash chain: each row's digest covers the one before."""
     previous = connection.execute(sa.select(audit.c.digest).order_by(audit.c.seq.desc()).limit(1)).scalar() or ""
@@ -257,7 +284,9 @@ def audit_chain_fault(connection: Connection) -> int | None:
 
 
 def erase_old(connection: Connection, now: datetime) -> int:
-    """Removes conversations without a ticket after KEPT_DAYS. Returns how many."""
+    """Removes conversations without a ticket after KEPT_DAYS, and guided services past their day. Returns how many
+    conversations."""
+    connection.execute(guided_service.delete().where(guided_service.c.expires_at <= now))
     old = [
         row.id
         for row in connection.execute(

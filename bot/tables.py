@@ -134,6 +134,16 @@ feedback = sa.Table(
     sa.Column("at", AwareDateTime, nullable=False),
 )
 
+guided_service = sa.Table(
+    "guided_service",
+    metadata,
+    sa.Column("code_hash", sa.String(64), primary_key=True),
+    sa.Column("scenario", sa.String(64), nullable=False),
+    sa.Column("state", sa.JSON, nullable=False),
+    sa.Column("created_at", AwareDateTime, nullable=False),
+    sa.Column("expires_at", AwareDateTime, nullable=False, index=True),
+)
+
 audit = sa.Table(
     "audit",
     metadata,

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import yaml
+from opencc import OpenCC
 
 from index.text import to_simplified
 
@@ -26,8 +27,21 @@ def say(key: str, locale: str = "zh-Hans", **values: str) -> str:
     return _texts()[key][locale].format(**values)
 
 
+@cache
+def _converter() -> OpenCC:
+    return OpenCC("s2t")
+
+
+def to_traditional(text: str) -> str:
+    return str(_converter().convert(text))
+
+
 def text_keys() -> set[str]:
     return set(_texts())
+
+
+def has_han(text: str) -> bool:
+    return bool(_HAN.search(text))
 
 
 def detect_locale(text: str) -> str:

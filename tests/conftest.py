@@ -57,6 +57,26 @@ def small_data(encoder_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return data
 
 
+@pytest.fixture(scope="session")
+def full_data(encoder_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The knowledge that ships, published and indexed; MINDA_TEST_DATA names a prepared folder to copy instead."""
+    data = tmp_path_factory.mktemp("full")
+    if prepared := os.environ.get("MINDA_TEST_DATA"):
+        return copy_data(Path(prepared).resolve(), data)
+    (data / "encoder").symlink_to(encoder_dir)
+    for command in ("load-content", "build-index"):
+        done = run_minda(data, command)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return data
+
+
+@pytest.fixture(scope="session")
+def site(full_data: Path) -> Iterator[Server]:
+    running = Server(full_data).start()
+    yield running
+    running.stop()
+
+
 def copy_data(source: Path, target: Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     (target / "encoder").symlink_to((source / "encoder").resolve())

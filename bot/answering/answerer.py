@@ -16,6 +16,7 @@ from knowledge.laws import LawRegister
 from knowledge.taxonomy import Taxonomy
 
 from ..answer import Answer, Question, Verdict, make_reply
+from ..dialogue.guided import GuidedServices
 from ..encoding import EncodingService
 from ..memory import Memory
 from ..texts import detect_locale, say
@@ -27,7 +28,7 @@ from .mask import mask_personal_data
 from .pipeline import run_steps
 from .retrieve import Engine, Retrieve
 from .screen import Screen
-from .variants import is_follow_up, search_variants, split_parts, with_topic
+from .variants import follow_up_variants, may_follow_up, search_variants, split_parts
 
 CACHE_SIZE = 4096
 
@@ -47,7 +48,8 @@ class Answerer:
         self.engine = engine
         self._encoding = encoding
         self._laws = laws
-        self._taxonomy = taxonomy
+        self.taxonomy = taxonomy
+        self.guided = GuidedServices(engine.snapshot, laws, city, taxonomy, is_live)
         self._is_live = is_live
         self._composer = Composer(engine.snapshot, laws, city)
         self._screen = Screen(self._composer, _safety_texts(engine))
@@ -65,13 +67,12 @@ class Answerer:
         locale = locale or detect_locale(text)
         masked, found = mask_personal_data(text)
         clean = normalise(masked)
-        topic = memory.topic_words(self.engine.snapshot, self._taxonomy) if memory else None
-        topic = normalise(topic) if topic and is_follow_up(clean) else None
-        key = (clean, on, locale, topic)
+        topics, said = self._topics(clean, memory)
+        key = (clean, on, locale, topics, said)
         cached = self._cache.get(key)
         if cached is not None and all(self._still_live(a) for a in cached):
             return [_renewed(a) for a in cached]
-        answers = await self._answer_parts(masked, clean, on, locale, topic)
+        answers = await self._answer_parts(masked, clean, on, locale, topics, said)
         if found:
             answers = [replace(a, trace={**a.trace, "masked": found}) for a in answers]
         self._cache[key] = answers
@@ -80,18 +81,30 @@ class Answerer:
         return answers
 
     async def _answer_parts(
-        self, text: str, clean: str, on: date, locale: str, topic: str | None
+        self, text: str, clean: str, on: date, locale: str, topics: tuple[str, ...], said: str | None
     ) -> list[Answer]:
         parts = split_parts(clean)
         if len(parts) > 1 and self._screen_only(text, clean, on, locale) is None:
-            answers = [await self._run(text, part, on, locale, topic) for part in parts]
-            if _all_different(answers):
+            answers = [await self._run(text, part, on, locale, topics, said) for part in parts]
+            if _all_answered(answers):
                 return answers
-        return [await self._run(text, clean, on, locale, topic)]
+        return [await self._run(text, clean, on, locale, topics, said)]
 
-    async def _run(self, text: str, clean: str, on: date, locale: str, topic: str | None) -> Answer:
+    def _topics(self, clean: str, memory: Memory | None) -> tuple[tuple[str, ...], str | None]:
+        """What a text without a topic may be about, and the entry that was shown last."""
+        if memory is None or not may_follow_up(clean):
+            return (), None
+        return tuple(normalise(t) for t in memory.topics(self.engine.snapshot, self.taxonomy)), memory.topic_entry
+
+    async def _run(
+        self, text: str, clean: str, on: date, locale: str, topics: tuple[str, ...] = (), said: str | None = None
+    ) -> Answer:
         draft = Draft(Question(text, on, locale=locale), clean)
-        draft.variants = [with_topic(clean, topic)] if topic else search_variants(clean)
+        if topics:
+            draft.variants, draft.carried = follow_up_variants(clean, topics)
+            draft.said = said
+        else:
+            draft.variants = search_variants(clean)
         with draft.timed("encode"):
             draft.vectors = await self._encoding.encode(draft.variants)
         return run_steps(self._steps, draft)
@@ -133,10 +146,10 @@ def _safety_texts(engine: Engine) -> dict[str, tuple[Entry, str]]:
     return found
 
 
-def _all_different(answers: Sequence[Answer]) -> bool:
+def _all_answered(answers: Sequence[Answer]) -> bool:
+    """Each part has an answer of its own."""
     ids = [a.reply.entry_id for a in answers]
-    sure = all(a.reply.kind in ("answer", "redirect") and a.reply.band == "direct" for a in answers)
-    return sure and None not in ids and len(set(ids)) == len(ids)
+    return all(a.reply.kind in ("answer", "redirect") for a in answers) and None not in ids and len(set(ids)) == len(ids)
 
 
 def _renewed(answer: Answer) -> Answer:

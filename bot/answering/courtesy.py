@@ -11,7 +11,11 @@ from .answerer import fixed
 COURTESY_CHARS = 15
 """longer texts that begin with a greeting carry a question; retrieval decides then"""
 COURTESIES = {"greet", "thank", "goodbye", "bot_challenge", "affirm", "deny", "stop"}
-CONTROLS = {"back", "dont_know", "restart_form", "change_answer", "start_service"}
+NEED_A_FORM = {"back", "change", "restart_form", "continue"}
+OTHERWISE = {
+    "affirm_answer": "affirm_answer", "cancel": "stop", "unknown": "unknown_nothing", "useful": "nothing_to_rate", "useless": "nothing_to_rate",
+}
+"""what these mean where there is nothing to cancel, to leave open or to rate"""
 
 
 def courtesy_answer(key: str, on: date, locale: str, memory: Memory) -> Answer | None:
@@ -19,9 +23,9 @@ def courtesy_answer(key: str, on: date, locale: str, memory: Memory) -> Answer |
         return fixed(Verdict.HANDOFF_ASKED, "ask_human", on, locale)
     if key == "repeat":
         return _repeat(on, locale, memory)
-    if key in COURTESIES:
-        return fixed(Verdict.DECLINE_COURTESY, key, on, locale)
-    if key in CONTROLS:
+    if key in COURTESIES or key in OTHERWISE:
+        return fixed(Verdict.DECLINE_COURTESY, OTHERWISE.get(key, key), on, locale)
+    if key in NEED_A_FORM:
         return fixed(Verdict.DECLINE_COURTESY, "no_form", on, locale)
     return None
 

@@ -28,6 +28,10 @@ class Draft:
     vectors: Any = None
     """float32 (variants, dim): the whole question first"""
     variants: list[str] = field(default_factory=list)
+    carried: frozenset[int] = frozenset()
+    """the variants that carry a topic of the conversation"""
+    said: str | None = None
+    """the entry that was shown last: a follow-up asks for something else"""
     ranked: list[Candidate] = field(default_factory=list)
     none_probability: float = 1.0
     chosen: Candidate | None = None

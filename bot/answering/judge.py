@@ -9,17 +9,22 @@ from index.calibration import readings
 from knowledge.laws import LawRegister
 
 from ..answer import Answer
-from .compose import Composer, entry_choice
+from .complaint import find_track, is_complaint
+from .compose import Composer
 from .draft import Candidate, Draft
 from .guard import IsLive, find_objection
 from .retrieve import Engine
 
 CRISIS_MASS = 0.5
 """together, the safety texts' probability from which urgent help comes first: missing one is worse than one too many"""
-CLARIFY_FLOOR = 0.12
+CLARIFY_FLOOR, FURTHER_CHOICE = 0.12, 0.05
 MAX_CHOICES = 3
 FORMULAIC = ("decline", "crisis")
 SHOWN = ("answer", "redirect")
+COMPLAINT_MASS = 0.4
+"""together, the probability of one area's entries from which a complaint is taken to be ours"""
+SERVICE_MASS = 0.6
+"""together, the probability of one service's entries from which its likeliest points are shown instead of a question back"""
 REDIRECT_EASE = 0.3
 """a redirect to be checked offers a person in the same breath, so it needs less certainty than an answer"""
 
@@ -42,7 +47,24 @@ class Judge:
             return self._composer.unsure(draft, [])
         best = candidates[0]
         draft.trace["confidence"] = round(_confidence(best, candidates), 4)
-        return self._direct(draft, best, candidates) or self._to_check(draft, best, candidates) or self._ask(draft, candidates)
+        return (
+            self._complaint(draft, candidates)
+            or self._direct(draft, best, candidates)
+            or self._to_check(draft, best, candidates)
+            or self._service(draft, candidates)
+            or self._ask(draft, candidates)
+        )
+
+    def _complaint(self, draft: Draft, candidates: Sequence[Candidate]) -> Answer | None:
+        """A matter to be dealt with goes to a person, unless it is another department's."""
+        if not is_complaint(draft.text):
+            return None
+        theirs = sum(c.probability for c in candidates if c.entry.kind == "redirect")
+        track = find_track(candidates, self._engine.snapshot)
+        if track is None or track.probability < max(theirs, COMPLAINT_MASS):
+            return None
+        draft.trace["complaint"] = track.entry.id
+        return self._composer.compose(draft, track, "direct")
 
     def _direct(self, draft: Draft, best: Candidate, candidates: Sequence[Candidate]) -> Answer | None:
         confidence = _confidence(best, candidates)
@@ -53,16 +75,41 @@ class Judge:
 
     def _to_check(self, draft: Draft, best: Candidate, candidates: Sequence[Candidate]) -> Answer | None:
         check = self._engine.thresholds["check"]
-        if best.entry.kind == "answer":
-            shown = [candidates[i] for i in readings([c.probability for c in candidates]) if candidates[i].entry.kind in SHOWN]
-            mass = sum(c.probability for c in shown)
-        else:
-            shown, mass = [best], _confidence(best, candidates)
-            check *= REDIRECT_EASE if best.entry.kind == "redirect" else 1.0
+        mass = _confidence(best, candidates)
+        shown = [best]
+        if best.entry.kind in SHOWN:
+            read = [candidates[i] for i in readings([c.probability for c in candidates])]
+            shown = [c for c in read if c.entry.kind in SHOWN]
+            if best.entry.kind == "answer":
+                mass = sum(c.probability for c in shown)
+            else:
+                check *= REDIRECT_EASE
+        elif best.entry.kind == "handoff" and not is_complaint(draft.text):
+            own = [c for c in candidates if c.entry.kind == "answer"]
+            read = [own[i] for i in readings([c.probability for c in own])]
+            if read and read[0].probability >= best.probability / 2:
+                shown, mass = read, mass + sum(c.probability for c in read)
         if mass < check:
             return None
         draft.trace["readings"] = [c.entry.id for c in shown]
-        return self._composer.compose(draft, replace(best, probability=mass), "check", _nearest(best, candidates), shown[1:])
+        return self._composer.compose(
+            draft, replace(shown[0], probability=mass), "check", _nearest(shown[0], candidates), shown[1:]
+        )
+
+    def _service(self, draft: Draft, candidates: Sequence[Candidate]) -> Answer | None:
+        """Where the service is sure and the point is not: its likeliest points, each under its title."""
+        mass: dict[str, float] = {}
+        for c in candidates:
+            if c.entry.kind == "answer" and c.entry.service:
+                mass[c.entry.service] = mass.get(c.entry.service, 0.0) + c.probability
+        service = max(mass, key=lambda s: mass[s], default=None)
+        if service is None or mass[service] < SERVICE_MASS:
+            return None
+        points = [c for c in candidates if c.entry.kind == "answer" and c.entry.service == service][:MAX_CHOICES]
+        draft.trace["readings"] = [c.entry.id for c in points]
+        return self._composer.compose(
+            draft, replace(points[0], probability=mass[service]), "check", _nearest(points[0], candidates), points[1:]
+        )
 
     def _allowed(self, draft: Draft) -> list[Candidate]:
         kept, rejected = [], []
@@ -79,21 +126,12 @@ class Judge:
         return kept
 
     def _ask(self, draft: Draft, candidates: Sequence[Candidate]) -> Answer:
-        own = [c for c in candidates if c.entry.kind == "answer"]
-        service_mass: dict[str, float] = {}
-        for c in own:
-            if c.entry.service:
-                service_mass[c.entry.service] = service_mass.get(c.entry.service, 0.0) + c.probability
-        service = max(service_mass, key=lambda s: service_mass[s], default=None)
-        if service and service_mass[service] >= self._engine.thresholds["direct"]:
-            of_service = [c for c in own if c.entry.service == service]
-            guides = self._engine.snapshot.guides_of(service)
-            choices = [entry_choice(c.entry) for c in of_service][:MAX_CHOICES]
-            if len(guides) == 1:
-                return self._composer.guide_answer(draft, guides[0], choices, service_mass[service])
-        likely = [c for c in own if c.probability >= CLARIFY_FLOOR][:MAX_CHOICES]
-        if len(likely) >= 2 or (likely and draft.none_probability < 0.5):
-            return self._composer.clarify(draft, likely)
+        own = [c for c in candidates if c.entry.kind in SHOWN]
+        likely = [c for c in own if c.probability >= CLARIFY_FLOOR]
+        if len(likely) == 1 and draft.none_probability < 0.5:
+            likely = [c for c in own if c.probability >= FURTHER_CHOICE]
+        if len(likely) >= 2:
+            return self._composer.clarify(draft, likely[:MAX_CHOICES])
         return self._composer.unsure(draft, candidates)
 
 

@@ -21,8 +21,11 @@ from ..answer import Answer
 from .draft import Candidate, Draft
 
 Floats = NDArray[np.float32]
-TOPIC_WEIGHT = 0.9
-"""a follow-up read with the conversation's topic counts a little less than the words as written"""
+CARRIED_MARGIN = 0.25
+"""so much surer must a reading with the conversation's topic be than the words as written"""
+SAID_WEIGHT, OTHER_ASPECT_WEIGHT = 0.6, 0.3
+"""what is left of the probability that the entry that was shown last answers the follow-up as well; less where the
+follow-up names an aspect that the entry is not about"""
 
 
 class CueFinder:
@@ -91,7 +94,9 @@ class Retrieve:
         ranked = [
             self._engine.rank(text, vector) for text, vector in zip(draft.variants, draft.vectors, strict=True)
         ]
-        best = min(range(len(ranked)), key=lambda i: (ranked[i][1] - max(ranked[i][0].values()), i))
+        for i in draft.carried:
+            ranked[i] = _less_of(draft.said, self._said_weight(draft), *ranked[i])
+        best = min(range(len(ranked)), key=lambda i: (_doubt(*ranked[i]) + CARRIED_MARGIN * (i in draft.carried), i))
         probabilities, none = ranked[best]
         snapshot, on = self._engine.snapshot, draft.question.on
         draft.ranked = [
@@ -104,3 +109,20 @@ class Retrieve:
         draft.trace["candidates"] = [[c.entry.id, round(c.probability, 4)] for c in draft.ranked[:8]]
         draft.trace["none"] = round(none, 4)
         return None
+
+    def _said_weight(self, draft: Draft) -> float:
+        asked = self._engine.cues(draft.text).aspects
+        said = self._engine.snapshot.entries.get(draft.said or "")
+        return OTHER_ASPECT_WEIGHT if said and asked and not asked & set(said.aspects) else SAID_WEIGHT
+
+
+def _less_of(
+    said: str | None, weight: float, probabilities: dict[str, float], none: float
+) -> tuple[dict[str, float], float]:
+    """Its title is in the question only because it was said last: part of its probability is nobody's."""
+    lost = probabilities.get(said or "", 0.0) * (1 - weight)
+    return {e: p - lost if e == said else p for e, p in probabilities.items()}, none + lost
+
+
+def _doubt(probabilities: Mapping[str, float], none: float) -> float:
+    return none - max(probabilities.values(), default=0.0)

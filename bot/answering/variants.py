@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 LONG_CHARS = 45
+FOLLOW_UP_CHARS = 20
 _SENTENCE = re.compile(r"[^。！？!?；;\n]+[。！？!?；;\n]?")
 _ASKS = re.compile(r"[?？]|吗|呢|么|怎么|怎样|如何|多少|多久|多长|多大|要带|几|哪|能不能|可不可以|可以|什么|是否|咋|谁|要不要|请问|咨询|求|麻烦")
 _FOLLOW_UP = re.compile(
@@ -32,11 +34,19 @@ def search_variants(text: str) -> list[str]:
 
 def is_follow_up(text: str) -> bool:
     """Whether the words alone leave the topic open: 那要多少钱, 离婚的呢."""
-    return len(text) <= 20 and bool(_FOLLOW_UP.search(text))
+    return may_follow_up(text) and bool(_FOLLOW_UP.search(text))
 
 
-def with_topic(text: str, topic: str) -> str:
-    return f"{topic} {text}"
+def may_follow_up(text: str) -> bool:
+    """Whether the words are so few that the topic may lie in what was said before: 我们一个是香港的."""
+    return len(text) <= FOLLOW_UP_CHARS
+
+
+def follow_up_variants(text: str, topics: Sequence[str]) -> tuple[list[str], frozenset[int]]:
+    """The text with each topic of the conversation, and as written where it may stand alone; which ones carry a topic."""
+    alone = [] if is_follow_up(text) else [text]
+    carried = [f"{topic} {text}" for topic in topics]
+    return [*alone, *carried], frozenset(range(len(alone), len(alone) + len(carried)))
 
 
 def split_parts(text: str) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -70,13 +71,22 @@ class RasaClient:
 
     async def turn(self, sender_id: str, text: str, metadata: dict[str, str]) -> DialogueResult:
         """text is normalised. Raises ValueError for a sender id that is not ours."""
+        return await self._send(sender_id, guard_slash(text), metadata)
+
+    async def command(
+        self, sender_id: str, intent: str, metadata: dict[str, str], slots: Mapping[str, str] | None = None
+    ) -> DialogueResult:
+        """An intent of the gateway's own, read by Rasa without NLU."""
+        return await self._send(sender_id, f"/{intent}{json.dumps(slots) if slots else ''}", metadata)
+
+    async def _send(self, sender_id: str, message: str, metadata: dict[str, str]) -> DialogueResult:
         if not SENDER.fullmatch(sender_id):
             raise ValueError("sender id")
         if not self.breaker.allows():
             return self._none("open")
         try:
             answer = await self._client.post(
-                self._url, json={"sender": sender_id, "message": guard_slash(text), "metadata": metadata}
+                self._url, json={"sender": sender_id, "message": message, "metadata": metadata}
             )
             messages = answer.json() if answer.status_code == 200 else None
         except httpx2.TimeoutException:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from index.text import normalise
 
-from ..dialogue.actions import ACTIONS
+from ..dialogue.actions import find_action
 from .problems import Problem
 from .state import service_of
 
@@ -55,7 +55,8 @@ async def rasa_action(request: Request) -> JSONResponse:
         name = body["next_action"]
     except (ValueError, KeyError, TypeError):
         raise Problem(422, "不是动作请求。") from None
-    action = ACTIONS.get(name)
+    assistant = service_of(request).assistant
+    action = find_action(name, service_of(request).public.snapshot().scenarios)
     if action is None:
         raise Problem(404, "没有这个动作。")
-    return JSONResponse(await action(body, service_of(request).assistant.answer_pending))
+    return JSONResponse(await action(body, assistant))

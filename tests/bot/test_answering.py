@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.answer import VERDICTS_FILE, Verdict, make_reply, verdict_rows
+from bot.answering.complaint import is_complaint
 from bot.answering.guard import find_objection
 from bot.answering.mask import mask_personal_data
 from bot.answering.screen import find_crisis
-from bot.answering.variants import is_follow_up, search_variants, split_parts
+from bot.answering.variants import follow_up_variants, is_follow_up, search_variants, split_parts
 from bot.dialogue.single_turn import find_intent
 from bot.texts import LOCALES, TEXTS_FILE, detect_locale, say, text_keys
 from index.text import normalise
@@ -44,6 +45,19 @@ def test_urgent_situations_are_recognised(text, kind):
 )  # fmt: skip
 def test_lookalikes_raise_no_alarm(text):
     assert find_crisis(normalise(text)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("举报某某小区地下室开了个停尸房", True), ("请领导重视我们镇低保名单的问题", True), ("护工克扣老人饭菜，家属去说还被骂", True),
+        ("强烈要求拆掉后山的大墓", True), ("三年了困难补助一直无人过问", True),
+        ("怎么投诉养老院", False), ("举报低保造假打什么电话", False), ("养老院乱收费违法吗", False), ("低保不公平去哪里反映", False),
+        ("结婚登记要带什么", False), ("未满年龄办婚礼是不是违法", False),
+    ],
+)  # fmt: skip
+def test_a_complaint_is_told_from_a_question_about_complaining(text, wanted):
+    assert is_complaint(normalise(text)) is wanted
 
 
 @pytest.mark.parametrize(
@@ -90,6 +104,11 @@ def test_a_long_story_is_also_searched_by_its_question():
 @pytest.mark.parametrize("text", ["那要多少钱", "离婚的呢", "那么多久", "在哪办", "还有别的材料吗"])
 def test_a_question_without_a_topic_is_a_follow_up(text):
     assert is_follow_up(text) or text == "在哪办"
+
+
+def test_a_follow_up_is_read_with_the_topics_and_as_written_where_it_may_stand_alone():
+    assert follow_up_variants("那要多少钱", ["结婚登记"]) == (["结婚登记 那要多少钱"], frozenset({0}))
+    assert follow_up_variants("我们一个是香港的", ["结婚登记"]) == (["我们一个是香港的", "结婚登记 我们一个是香港的"], frozenset({1}))
 
 
 def test_two_questions_are_split_and_one_is_not():

@@ -10,7 +10,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from bot.dialogue.actions import ACTIONS, action_answer
 from bot.dialogue.client import Breaker, RasaClient, guard_slash, should_rotate
 from index.text import normalise
 
@@ -154,36 +153,12 @@ def test_long_and_idle_trackers_are_left_behind():
     assert not should_rotate(29, 60)
 
 
-def test_actions_and_domain_name_the_same():
-    from pathlib import Path
+def test_the_gateways_own_commands_reach_rasa_unchanged(peer):
+    async def go():
+        client = RasaClient(peer.url, "secret", 0.5)
+        await client.command(SENDER, "inform", {"turn_id": "t"}, {"marriage_matter": "marry"})
+        await client.command(SENDER, "start_marriage", {"turn_id": "t"})
+        await client.close()
 
-    import yaml
-
-    project = Path(__file__).resolve().parents[2] / "bot" / "rasa"
-    domain = yaml.safe_load((project / "domain.yml").read_text(encoding="utf-8"))
-    rules = yaml.safe_load((project / "data" / "rules.yml").read_text(encoding="utf-8"))["rules"]
-    nlu = yaml.safe_load((project / "data" / "nlu.yml").read_text(encoding="utf-8"))["nlu"]
-    assert set(domain["actions"]) == set(ACTIONS)
-    assert {s["intent"] for r in rules for s in r["steps"] if "intent" in s} == {*domain["intents"], "nlu_fallback"}
-    assert {row["intent"] for row in nlu} == set(domain["intents"])
-    for row in nlu:
-        assert row["examples"].count("\n") >= 40, row["intent"]
-    said = {m["custom"]["say"] for key, ms in domain["responses"].items() for m in ms if "say" in m["custom"]}
-    from bot.answering.courtesy import COURTESIES
-
-    assert said <= COURTESIES | {"ask_human", "repeat"}
-    assert all(set(m) == {"custom"} for ms in domain["responses"].values() for m in ms), "references, never words"
-
-
-def test_an_action_for_an_unknown_or_closed_turn_changes_nothing():
-    async def nobody(turn_id):
-        return False
-
-    async def somebody(turn_id):
-        return turn_id == "t1"
-
-    request = {"tracker": {"latest_message": {"metadata": {"turn_id": "t1"}}}}
-    assert asyncio.run(action_answer(request, nobody)) == {"events": [], "responses": []}
-    assert asyncio.run(action_answer(request, somebody))["responses"] == [{"custom": {"answer_id": "t1"}}]
-    for odd in ({}, {"tracker": None}, {"tracker": {"latest_message": {"metadata": {"turn_id": 5}}}}):
-        assert asyncio.run(action_answer(odd, somebody)) == {"events": [], "responses": []}
+    asyncio.run(go())
+    assert [body["message"] for _, body in peer.requests] == ['/inform{"marriage_matter": "marry"}', "/start_marriage"]

@@ -51,6 +51,23 @@ def test_a_reviewed_example_question_gets_its_own_entry(full_data, question, ent
     assert (reply["entry_id"], reply["band"]) == (entry, "direct")
 
 
+@pytest.mark.parametrize(
+    ("text", "track"),
+    [
+        ("东山村去年的低保名单全是干部亲戚，请有关部门核实处理", "track-complaint-assistance"),
+        ("强烈要求查处桥头那家没有手续还在停放遗体的殡葬店", "track-report-funeral"),
+    ],
+)
+def test_a_complaint_opens_its_track(full_data, text, track):
+    reply = json.loads(run_minda(full_data, "ask", text, "--json").stdout)
+    assert (reply["kind"], reply["verdict"], reply["entry_id"]) == ("handoff", "handoff_track", track)
+
+
+def test_another_departments_complaint_goes_to_the_other_department(full_data):
+    reply = json.loads(run_minda(full_data, "ask", "强烈要求查处医院门口拉客的黑车", "--json").stdout)
+    assert reply["kind"] == "redirect"
+
+
 def test_an_amount_and_a_law_are_those_in_force_that_day(full_data):
     before, after = (run_minda(full_data, "ask", "低保一个月多少钱", "--as-of", day).stdout for day in ("2026-06-30", "2026-07-01"))
     assert "840元" in after

@@ -10,7 +10,7 @@ import pytest
 
 REPLY_FIELDS = {
     "id", "kind", "text", "choices", "area", "service", "entry_id", "department", "citations", "confidence", "band",
-    "ticket", "verdict", "revisions", "snapshot", "as_of",
+    "ticket", "link", "verdict", "revisions", "snapshot", "as_of",
 }  # fmt: skip
 
 

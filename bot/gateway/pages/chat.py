@@ -97,7 +97,7 @@ def _as_turns(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
             turns.append({"question": labels.get(choice, text), "replies": [], "last": False})
         else:
             body = {**line["reply"], "author": line["author"]}
-            labels = {c["id"]: c["label"] for c in body.get("choices") or []}
+            labels |= {c["id"]: c["label"] for c in body.get("choices") or []}
             if not turns:
                 turns.append({"question": None, "replies": [], "last": False})
             turns[-1]["replies"].append(body)

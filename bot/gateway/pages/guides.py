@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -16,6 +17,8 @@ from knowledge.store import load_live
 
 from ...answer import Citation
 from ...answering.compose import basis_lines
+from ...dialogue.form import fitted
+from ...dialogue.guided import MAX_POSSIBLE
 from ...service import Service
 from ..problems import Problem
 from ..state import service_of
@@ -23,7 +26,6 @@ from .guide_docx import guide_docx
 from .render import page
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-VERDICTS = {"may": "可以办", "not_yet": "现在还不行", "elsewhere": "归别处办", "person": "请工作人员看看"}
 router = APIRouter(include_in_schema=False)
 
 
@@ -47,16 +49,23 @@ async def one_area(request: Request, code: str) -> HTMLResponse:
         raise Problem(404, "没有这个政策领域，编号是 A01 到 A19。")
     today = service.assistant.today()
     reviewed = await _reviewed(service)
-    entries = [
-        {
-            "entry": e, "reviewed": reviewed.get(e.id), "basis": _basis(service, e.sources),
-            "local": [service.city.line(k, today) for k in e.parameters],
-        }
-        for e in service.public.entries_of_area(code)
-        if e.in_force(today)
+    names = {s.code: s.name for s in service.public.taxonomy.services}
+    entries = [e for e in service.public.entries_of_area(code) if e.in_force(today)]
+    groups = [
+        (
+            names.get(of_service or "", "其他常见问题"),
+            [
+                {
+                    "entry": e, "reviewed": reviewed.get(e.id), "basis": _basis(service, e.sources),
+                    "local": [service.city.line(k, today) for k in e.parameters],
+                }
+                for e in of_group
+            ],
+        )
+        for of_service, of_group in groupby(entries, key=lambda e: e.service)
     ]
     guides = [g for g in service.public.snapshot().guides.values() if g.area == code]
-    return page(request, "area.html", "areas", area=area, entries=entries, guides=guides)
+    return page(request, "area.html", "areas", area=area, groups=groups, guides=guides)
 
 
 @router.get("/guides")
@@ -108,15 +117,28 @@ async def one_scenario(request: Request, scenario_id: str) -> HTMLResponse:
     shown: dict[str, Any] = {"scenario": scenario, "answers": answers, "answered": answered}
     if isinstance(step, ScenarioQuestion):
         return page(request, "scenario.html", "scenarios", **shown, question=step)
-    today = service.assistant.today()
-    materials = [
-        next(m for m in snapshot.guides[g].materials if m.id == material)
-        for g, _, material in (reference.partition(":") for reference in step.materials)
-    ]
-    return page(
-        request, "scenario.html", "scenarios", **shown, question=None, outcome=step, verdict=VERDICTS[step.verdict],
-        materials=materials, local=[service.city.line(k, today) for k in step.parameters], basis=_basis(service, step.sources),
+    view = service.assistant.guided.view(scenario, step, service.assistant.today())
+    return page(request, "scenario.html", "scenarios", **shown, question=None, views=[view], saved=None)
+
+
+@router.get("/results/{code}")
+async def one_result(request: Request, code: str) -> HTMLResponse:
+    """A guided service kept under its code, by today's content; printable, for whoever holds the link."""
+    service = service_of(request)
+    saved = await service.find_form(code.strip().upper())
+    scenario = service.assistant.guided.find(saved.state.scenario) if saved else None
+    if saved is None or scenario is None:
+        raise Problem(404, "没有找到这份结果，可能编号抄错了，或者已经过了30天。")
+    state = fitted(scenario, saved.state)
+    guided, today = service.assistant.guided, service.assistant.today()
+    answered = [{"ask": ask, "label": label, "change": None} for ask, label in guided.given(scenario, state)]
+    views = [] if state.asked else guided.views(scenario, state, today)[:MAX_POSSIBLE]
+    response = page(
+        request, "scenario.html", "scenarios", scenario=scenario, answers=state.answers, answered=answered, question=None,
+        views=views, saved={"code": code.strip().upper(), "created": saved.created_at, "expires": saved.expires_at},
     )  # fmt: skip
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
 
 
 def _answers(scenario: Scenario, given: QueryParams) -> tuple[dict[str, str], list[dict[str, str]]]:

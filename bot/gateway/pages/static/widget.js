@@ -105,6 +105,22 @@
         article.append(row);
         this.log.scrollTop = this.log.scrollHeight;
       }
+      if (reply.link) {
+        const link = element("a", "page", "打印或者保存这份结果");
+        link.href = origin + reply.link;
+        link.target = "_blank";
+        article.append(link);
+      }
+      if (reply.id && (reply.link || ["answer", "redirect"].includes(reply.kind)) && !reply.author) {
+        const row = element("div", "choices");
+        for (const opinion of ["有用", "没用"]) {
+          const button = element("button", "link", opinion);
+          button.type = "button";
+          button.addEventListener("click", () => this.send({ text: opinion }, opinion));
+          row.append(button);
+        }
+        article.append(row);
+      }
       if ("speechSynthesis" in window && speechSynthesis.getVoices().some((v) => v.lang.startsWith("zh"))) {
         const speak = element("button", "link", "读出来");
         speak.type = "button";
@@ -168,6 +184,7 @@ h2{font-size:1.1em;font-weight:700;margin:0}
 .problem{margin:0;color:#9a3412;background:#fff4ec;border:1px solid #9a3412;border-radius:.6em;padding:.5em .8em}
 form{display:flex;gap:.5em;padding:.6em;border-top:1px solid #d5dedb;margin:0}
 textarea{flex:1;resize:none;border:1px solid #8a9a96;border-radius:.6em;padding:.5em;min-height:44px;color:inherit}
+.page{color:#0b5c4a;display:inline-block;min-height:24px;margin-top:.4em}
 .foot{padding:0 .8em .6em;font-size:.9em}.foot a{color:#0b5c4a;display:inline-block;min-height:24px}`;
 
   class MindaChat extends HTMLElement {
