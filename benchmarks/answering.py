@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
+import itertools
 import os
 import random
 import statistics
@@ -48,10 +49,13 @@ NOISE = 0.35
 TAILS = "啊呀呢吗嘛哦"
 
 
-def fresh_questions(pool: list[str], count: int, seed: int) -> list[str]:
+numbers = itertools.count()
+
+
+def fresh_questions(pool: list[str], count: int) -> list[str]:
     """Example questions made unique, so that no cache helps."""
-    rng = random.Random(seed)
-    return [f"{rng.choice(pool)}{rng.choice(TAILS)}{seed}{n}" for n in range(count)]
+    rng = random.Random(next(numbers))
+    return [f"{rng.choice(pool)}{rng.choice(TAILS)}{next(numbers)}" for _ in range(count)]
 
 
 def grow(engine: Engine, entries: int, passages: int, seed: int = 0) -> Engine:
@@ -108,9 +112,9 @@ async def side_by_side(works: dict[str, Callable[[str], Awaitable[object]]], poo
     """p50 and mean processor time of each in ms; the works take turns, so that a busy moment hits all of them."""
     times: dict[str, list[float]] = {name: [] for name in works}
     processor = dict.fromkeys(works, 0.0)
-    for n in range(0, count, 10):
-        for number, (name, work) in enumerate(works.items()):
-            questions = fresh_questions(pool, 10, n * 100 + number)
+    for _ in range(0, count, 10):
+        for name, work in works.items():
+            questions = fresh_questions(pool, 10)
             before = time.process_time()
             times[name] += await timed(work, questions)
             processor[name] += time.process_time() - before
@@ -153,23 +157,23 @@ async def compare(options: argparse.Namespace) -> None:
     async def encode_alone(text: str) -> None:
         parts.encoder.encode_query([text])
 
-    await timed(asker(answerer, on), fresh_questions(pool, 20, 7))
+    await timed(asker(answerer, on), fresh_questions(pool, 20))
     print(f"as shipped: {len(engine.corpus.entry_ids)} entries, {len(engine.corpus.texts)} passages")
     alone, path = await side_by_side({"encoding alone": encode_alone, "whole path": asker(answerer, on)}, pool, options.count)
     show_ratio("path / encoding", path, alone, 2.0)
-    again = fresh_questions(pool, 50, 3)
+    again = fresh_questions(pool, 50)
     await timed(asker(answerer, on), again)
     repeated = statistics.median(await timed(asker(answerer, on), again))
     renewed = statistics.median(await timed(asker(build_answerer(parts, encoding), on), again))
     print(f"the same questions again               p50 {repeated:7.3f} ms   (from the cache)")
     print(f"after a publication, a new answerer    p50 {renewed:7.3f} ms   (decided anew; vectors still known)")
     for _ in range(3):
-        batch = fresh_questions(pool, options.count, random.randrange(10**6))
+        batch = fresh_questions(pool, options.count)
         started, cpu = time.perf_counter(), time.process_time()
         parts.encoder.encode_query(batch)
         encoded, cpu_alone = len(batch) / (time.perf_counter() - started), time.process_time() - cpu
         cpu = time.process_time()
-        served = await throughput(asker(answerer, on), fresh_questions(pool, options.count, random.randrange(10**6)))
+        served = await throughput(asker(answerer, on), fresh_questions(pool, options.count))
         share = cpu_alone / (time.process_time() - cpu)
         print(f"{CLIENTS} clients {served:.0f}/s, encoder's batches {encoded:.0f}/s, ratio {served / encoded:.2f}   (target ≥ 0.6); "
               f"of processor time {share:.2f}")
@@ -196,7 +200,7 @@ async def remember(options: argparse.Namespace) -> None:
     entries, passages = options.resident
     if entries:
         engine = grow(engine, entries, passages)
-    await timed(asker(build_answerer(parts, encoding, engine), date.today()), fresh_questions(pool, 20, 1))
+    await timed(asker(build_answerer(parts, encoding, engine), date.today()), fresh_questions(pool, 20))
     resident = psutil.Process().memory_info().rss / 1e6
     print(f"resident with {len(engine.corpus.entry_ids)} entries, {len(engine.corpus.texts)} passages: {resident:.0f} MB")
     encoding.close()
