@@ -25,6 +25,8 @@ from .cli.training import build_index, train, train_encoder
 from .errors import BotError
 from .settings import Settings
 
+LIBRARIES = {"TOKENIZERS_PARALLELISM": "false", "OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
+"""before NumPy and torch are imported: products here are small, and threads that spin stand in the way of Rasa"""
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="民答 Minda：民政政策问答服务")
 staff_app = typer.Typer(no_args_is_help=True, help="工作人员账号")
 app.add_typer(staff_app, name="staff")
@@ -234,6 +236,8 @@ def staff_add(
 
 
 def main() -> None:
+    for name, value in LIBRARIES.items():
+        os.environ.setdefault(name, value)
     try:
         app()
     except (BotError, KnowledgeError) as error:
@@ -242,5 +246,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     main()

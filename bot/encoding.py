@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from index.encoder import Encoder
 
 Floats = NDArray[np.float32]
-MAX_BATCH = 32
+MAX_BATCH = 8
+"""small enough that the answers of one batch are ranked while the next is encoded"""
 CACHE_SIZE = 8192
 
 
