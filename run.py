@@ -37,6 +37,9 @@ NEEDED_GB = 8
 DEFAULT_PORT = 8000
 STOP_WITHIN_S = 10
 STABLE_S = 60
+LOOK_EVERY_S = 5
+TURN_ENDS_S = 3
+"""longer than the gateway waits for a turn"""
 PAUSES_S = (1, 2, 5, 10, 20, 30)
 STAGE_MINUTES = 20
 
@@ -300,7 +303,7 @@ def serve(options: argparse.Namespace) -> int:
     gateway = Supervised(
         "网关", [str(app_python), "-m", "bot", "serve"], environment, data / "run" / "gateway.log"
     )
-    children = [gateway]
+    children: list[Supervised | Dialogue] = [gateway]
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
@@ -312,11 +315,9 @@ def serve(options: argparse.Namespace) -> int:
         if not options.no_browser and sys.stdout.isatty():
             webbrowser.open(f"http://127.0.0.1:{port}/chat")
         if rasa_python is not None and not stopping.is_set():
-            rasa = _start_rasa(rasa_python, rasa_port, port, secret, data)
-            if rasa is not None:
-                children.append(rasa)
-                if wait_for(lambda: rasa_answers(rasa_port, secret) or stopping.is_set(), 120, rasa.tend):
-                    say(f"✓ 多轮对话就绪（{time.monotonic() - started:.0f} 秒）")
+            dialogue = Dialogue(rasa_python, rasa_port, port, secret, data, gateway)
+            children.append(dialogue)
+            dialogue.start()
         while not stopping.wait(0.5):
             for child in children:
                 child.tend()
@@ -340,27 +341,116 @@ def _announce(lock: object, port: int, seconds: float) -> None:
     say("  按 Ctrl-C 停止。")
 
 
-def _start_rasa(python: Path, rasa_port: int, port: int, secret: str, data: Path) -> Supervised | None:
-    environment = child_environment(
-        MINDA_SECRET=secret, MINDA_ENCODE_URL=f"http://127.0.0.1:{port}/internal/encode",
-        MINDA_ACTION_URL=f"http://127.0.0.1:{port}/internal/rasa/actions", OMP_NUM_THREADS="1", LOG_LEVEL="ERROR",
-        MPLCONFIGDIR=str(data / "run"), TF_CPP_MIN_LOG_LEVEL="3",
-    )  # fmt: skip
-    model = data / "rasa"
-    model.mkdir(exist_ok=True)
-    say("▸ 训练对话模型（没有变化时跳过）")
-    log = data / "run" / "rasa-train.log"
-    with log.open("wb") as output:
-        command = [str(python), "-W", "ignore", "bot/rasa/train.py", str(model / "project"), str(model)]
-        if subprocess.run(command, env=environment, cwd=ROOT, stdout=output, stderr=output).returncode != 0:
-            say(f"! 对话模型没有训练成功（日志在 {log}），以单轮模式运行。")
-            return None
-    rasa = Supervised(
-        "对话进程", [str(python), "-W", "ignore", "bot/rasa/launcher.py", str(model / "minda.tar.gz"), str(rasa_port)],
-        environment, data / "run" / "rasa.log",
-    )  # fmt: skip
-    rasa.start()
-    return rasa
+class Dialogue:
+    """The Rasa process. When its project has changed, a new model is trained and started beside the old one; the gateway
+    turns to it once it answers, and the old one stops afterwards, so that no turn is lost. All from the main thread:
+    a child dies with the thread that started it."""
+
+    name = "对话进程"
+
+    def __init__(self, python: Path, first_port: int, port: int, secret: str, data: Path, gateway: Supervised) -> None:
+        self.python, self.next_port, self.port, self.secret, self.data = python, first_port, port, secret, data
+        self.gateway = gateway
+        self.model = data / "rasa"
+        self.project = self.model / "project"
+        self.digest = ""
+        self.looked_at = self.began_at = self.old_until = 0.0
+        self.training: subprocess.Popen[bytes] | None = None
+        self.current: Supervised | None = None
+        self.fresh: Supervised | None = None
+        self.old: Supervised | None = None
+
+    def start(self) -> None:
+        """Begins with the training, which is skipped where nothing has changed."""
+        if not self.digest:
+            say("▸ 训练对话模型（没有变化时跳过）")
+        self.began_at, self.digest = time.monotonic(), project_digest(self.project)
+        command = [str(self.python), "-W", "ignore", "bot/rasa/train.py", str(self.project), str(self.model)]
+        with (self.data / "run" / "rasa-train.log").open("wb") as output:
+            self.training = subprocess.Popen(
+                command, env=self._environment(), cwd=ROOT, stdout=output, stderr=output, preexec_fn=die_with_parent
+            )
+
+    def tend(self) -> None:
+        """One step further, without waiting: trained → started → answering → the gateway turns to it → the old one stops."""
+        now = time.monotonic()
+        if self.current is not None:
+            self.current.tend()
+        if self.old is not None and now >= self.old_until:
+            self.old.stop()
+            self.old = None
+        if self.training is not None:
+            if self.training.poll() is not None:
+                self._trained(self.training.returncode)
+        elif self.fresh is not None:
+            self.fresh.tend()
+            if rasa_answers(int(self.fresh.command[-1]), self.secret):
+                self._take_over(self.fresh)
+        elif now - self.looked_at >= LOOK_EVERY_S:
+            self.looked_at = now
+            if project_digest(self.project) not in ("", self.digest):
+                self.start()
+
+    def stop(self) -> None:
+        if self.training is not None and self.training.poll() is None:
+            self.training.kill()
+            self.training.wait()
+        for child in (self.old, self.fresh, self.current):
+            if child is not None:
+                child.stop()
+
+    def _trained(self, code: int) -> None:
+        self.training = None
+        if code != 0:
+            log = self.data / "run" / "rasa-train.log"
+            say(f"! 对话模型没有训练成功（日志在 {log}），{'沿用原来的' if self.current else '以单轮模式运行'}。")
+            return
+        command = [str(self.python), "-W", "ignore", "bot/rasa/launcher.py", str(self.model / "minda.tar.gz"), str(self.next_port)]
+        self.fresh = Supervised(self.name, command, self._environment(), self.data / "run" / "rasa.log")
+        self.fresh.start()
+        self.next_port = free_port(0)
+
+    def _take_over(self, fresh: Supervised) -> None:
+        if self.current is not None and not self._turn_gateway(int(fresh.command[-1])):
+            return
+        self.old, self.old_until = self.current, time.monotonic() + TURN_ENDS_S
+        self.current, self.fresh = fresh, None
+        what = "对话模型已更新" if self.old else "多轮对话就绪"
+        say(f"✓ {what}（{time.monotonic() - self.began_at:.0f} 秒）")
+
+    def _turn_gateway(self, rasa_port: int) -> bool:
+        """Tells the gateway the new address, also for when it is started again."""
+        url = f"http://127.0.0.1:{rasa_port}"
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            headers = {"X-Minda-Secret": self.secret, "Content-Type": "application/json"}
+            connection.request("POST", "/internal/dialogue", json.dumps({"url": url}), headers)
+            turned = connection.getresponse().status == 200
+        except OSError:
+            turned = False
+        finally:
+            connection.close()
+        if turned:
+            self.gateway.environment["MINDA_RASA_URL"] = url
+        return turned
+
+    def _environment(self) -> dict[str, str]:
+        gateway = f"http://127.0.0.1:{self.port}/internal"
+        return child_environment(
+            MINDA_SECRET=self.secret, MINDA_ENCODE_URL=f"{gateway}/encode", MINDA_ACTION_URL=f"{gateway}/rasa/actions",
+            OMP_NUM_THREADS="1", LOG_LEVEL="ERROR", MPLCONFIGDIR=str(self.data / "run"), TF_CPP_MIN_LOG_LEVEL="3",
+        )  # fmt: skip
+
+
+def project_digest(project: Path) -> str:
+    """Of the compiled Rasa project; empty while it is being replaced."""
+    digest = hashlib.sha256()
+    try:
+        for path in sorted(p for p in project.rglob("*.yml") if "tests" not in p.parts[-2:]):
+            digest.update(path.name.encode() + path.read_bytes())
+    except OSError:
+        return ""
+    return digest.hexdigest() if (project / "domain.yml").is_file() else ""
 
 
 # ---- tests ----------------------------------------------------------------------------------------------------------

@@ -149,6 +149,8 @@ def build_service(settings: Settings) -> Service:
 
     async def rebuild() -> None:
         current["answerer"] = await asyncio.to_thread(build_answerer, parts, encoding)
+        scenarios = list(current["answerer"].engine.snapshot.scenarios.values())
+        await asyncio.to_thread(compile_project, scenarios, settings.rasa_project_dir)
 
     service.rebuild = rebuild
     service.models = lambda: models_behind(current["answerer"].engine.search.bundle, settings.rasa_dir)

@@ -15,7 +15,7 @@ from .answering.answerer import Answerer, fixed
 from .answering.compose import NO, NONE_OF_THESE, PERSON
 from .answering.courtesy import COURTESY_CHARS, courtesy_answer
 from .answering.screen import find_crisis
-from .dialogue.client import DialogueResult, RasaClient
+from .dialogue.client import DialogueResult, RasaClient, guard_slash
 from .dialogue.compiler import INFORM, LEAVES, MOVES, in_rasa, slot_name
 from .dialogue.followups import standing_alone, with_matter
 from .dialogue.form import FormState, topic_of
@@ -288,7 +288,8 @@ class Assistant:
             turn.move = None
         self._pending[ids.turn] = turn
         try:
-            return await self._dialogue.turn(ids.sender, turn.clean, ids.metadata)
+            vector = await self._answerer().vector_of(guard_slash(turn.clean))
+            return await self._dialogue.turn(ids.sender, turn.clean, {**ids.metadata, "vector": vector})
         finally:
             self._pending.pop(ids.turn, None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -114,6 +115,10 @@ class Answerer:
 
     def _still_live(self, answer: Answer) -> bool:
         return all(self._is_live(revision) for revision in answer.reply.revisions)
+
+    async def vector_of(self, text: str) -> str:
+        """Base64 of the normalised text's float32 vector: Rasa's classifier takes the one that retrieval has."""
+        return base64.b64encode((await self._encoding.encode([text]))[0].astype("<f4").tobytes()).decode()
 
     def answer_entry(self, entry_id: str, on: date, locale: str) -> Answer | None:
         """The entry that the citizen chose, where it may still be shown."""

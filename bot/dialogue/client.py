@@ -62,12 +62,17 @@ class RasaClient:
     def __init__(
         self, url: str, secret: str, timeout_s: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._url = f"{url.rstrip('/')}/webhooks/rest/webhook"
+        self._url = _webhook(url)
         self._client = httpx2.AsyncClient(
             timeout=timeout_s, headers={"X-Minda-Secret": secret}, trust_env=False
         )
         self.breaker = Breaker(clock)
         self.causes: dict[str, int] = {}
+
+    def turn_to(self, url: str) -> None:
+        """From the next turn on another Rasa is asked; turns under way end with the one that they began with."""
+        self._url = _webhook(url)
+        self.breaker.succeeded()
 
     async def turn(self, sender_id: str, text: str, metadata: dict[str, str]) -> DialogueResult:
         """text is normalised. Raises ValueError for a sender id that is not ours."""
@@ -118,6 +123,10 @@ class RasaClient:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+def _webhook(url: str) -> str:
+    return f"{url.rstrip('/')}/webhooks/rest/webhook"
 
 
 def guard_slash(text: str) -> str:

@@ -139,8 +139,9 @@ def _story(scenario: Scenario, interrupted: bool) -> list[dict[str, Any]]:
 
 
 def compile_project(scenarios: Sequence[Scenario], target: Path) -> None:
-    """Writes the whole project; the files of an unchanged scenario set are the same byte for byte."""
+    """Writes the whole project and puts it in its place at once; an unchanged scenario set gives the same bytes."""
     scenarios = sorted(scenarios, key=lambda s: s.id)
+    place, target = target, target.with_name(f"{target.name}.new")
     shutil.rmtree(target, ignore_errors=True)
     (target / "data").mkdir(parents=True)
     (target / "tests").mkdir()
@@ -151,6 +152,8 @@ def compile_project(scenarios: Sequence[Scenario], target: Path) -> None:
     _write(target / "domain.yml", build_domain(scenarios))
     _write(target / "data" / "rules.yml", {"version": "3.1", "rules": build_rules([s.id for s in scenarios])})
     _write(target / "tests" / "test_forms.yml", {"version": "3.1", "stories": build_stories(scenarios)})
+    shutil.rmtree(place, ignore_errors=True)
+    target.rename(place)
 
 
 def _write(path: Path, body: dict[str, Any]) -> None:

@@ -47,6 +47,20 @@ async def encode(body: EncodeRequest, request: Request) -> EncodeResponse:
     )
 
 
+class DialogueAddress(BaseModel):
+    url: str = Field(pattern=r"^http://127\.0\.0\.1:\d{1,5}$")
+
+
+@router.post("/dialogue")
+async def turn_to(body: DialogueAddress, request: Request) -> dict[str, str]:
+    """A newly trained Rasa is ready at this address; conversations go on with it from their next turn."""
+    dialogue = service_of(request).dialogue
+    if dialogue is None:
+        raise Problem(409, "单轮模式，没有对话进程。")
+    dialogue.turn_to(body.url)
+    return {"url": body.url}
+
+
 @router.post("/rasa/actions")
 async def rasa_action(request: Request) -> JSONResponse:
     """Rasa's action endpoint. 404 for an unknown action; never 400, which Rasa would read as a rejected form."""

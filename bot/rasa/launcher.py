@@ -1,24 +1,32 @@
 """Starts Rasa 3.6.21 without its worst defaults: `python launcher.py MODEL PORT`.
 
-The action schema is compiled once instead of being checked on every call, actions time out after a second, a turn
-has few predictions, every route asks for the shared secret (Rasa's own token leaves the webhook open), and the
-process listens on loopback only. Refuses to start where a patched name is missing.
+The action schema is compiled once instead of being checked on every call, the rules that fit a state are looked up
+once a state, actions time out after a second, a turn has few predictions, every route asks for the shared secret
+(Rasa's own token leaves the webhook open), and the process listens on loopback only. Refuses to start where a patched
+name is missing.
 """
 
 from __future__ import annotations
 
 import hmac
+import json
 import logging
 import os
 import sys
-from functools import partial
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import lru_cache, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 VERSION = "3.6.21"
 ACTION_TIMEOUT_S = 1
 RESPONSE_TIMEOUT_S = 5
 MAX_PREDICTIONS = "6"
+MAX_STATES = 20_000
+KEEPALIVE_S = 2
+"""less than the gateway's 5 s, so that it never closes a connection in use"""
 
 os.environ["MAX_NUMBER_OF_PREDICTIONS"] = MAX_PREDICTIONS
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -41,6 +49,69 @@ def patch_actions() -> None:
 
     action.RemoteAction._validate_action_result = validate
     action.DEFAULT_REQUEST_TIMEOUT = ACTION_TIMEOUT_S
+
+
+def patch_rules() -> None:
+    """Which rules a state fits is worked out once a state: Rasa tries every rule against every state, on every prediction."""
+    from rasa.core.policies.rule_policy import RulePolicy
+
+    if not hasattr(RulePolicy, "_get_possible_keys") or not hasattr(RulePolicy, "_is_rule_applicable"):
+        sys.exit("这个版本的 Rasa 没有要改的名字，不能用这个启动器")
+    fitting: dict[tuple[int, int, str], frozenset[str]] = {}
+    longest: dict[int, int] = {}
+
+    def possible_keys(self: Any, lookup: dict[str, str], states: list[Any]) -> set[str]:
+        which = id(lookup)
+        if which not in longest:
+            longest[which] = max((len(json.loads(key)) for key in lookup), default=0)
+        keys = frozenset(lookup)
+        for at, state in enumerate(reversed(states[-longest[which] :] if longest[which] else [])):
+            name = (which, at, repr(sorted((kind, sorted(part.items())) for kind, part in state.items())))
+            if name not in fitting:
+                if len(fitting) >= MAX_STATES:
+                    fitting.clear()
+                fitting[name] = frozenset(k for k in lookup if self._is_rule_applicable(k, at, state))
+            keys &= fitting[name]
+            if not keys:
+                break
+        return set(keys)
+
+    RulePolicy._get_possible_keys = possible_keys
+
+
+def patch_plumbing() -> None:
+    """An event's class is looked up by name instead of by a walk over all classes, a slot is copied without pickling,
+    the graph runs without dask's scheduler, and actions keep their connection."""
+    import aiohttp
+    import dask.core
+    import rasa.engine.runner.dask as runner
+    from rasa.shared.core.events import Event
+    from rasa.shared.core.slots import Slot
+    from rasa.utils.endpoints import EndpointConfig
+
+    if not hasattr(runner, "dask") or not hasattr(EndpointConfig, "session"):
+        sys.exit("这个版本的 Rasa 没有要改的名字，不能用这个启动器")
+    runner.dask = SimpleNamespace(get=dask.core.get)
+    Event.resolve_by_type = staticmethod(lru_cache(Event.resolve_by_type))
+
+    def copy_slot(self: Any) -> Any:
+        fresh = object.__new__(type(self))
+        fresh.__dict__.update(self.__dict__)
+        return fresh
+
+    Slot.__copy__ = copy_slot
+    open_sessions: dict[int, aiohttp.ClientSession] = {}
+
+    @asynccontextmanager
+    async def session(self: Any) -> AsyncIterator[aiohttp.ClientSession]:
+        kept = open_sessions.get(id(self))
+        if kept is None or kept.closed:
+            connector = aiohttp.TCPConnector(keepalive_timeout=KEEPALIVE_S)
+            timeout = aiohttp.ClientTimeout(total=ACTION_TIMEOUT_S)
+            kept = open_sessions[id(self)] = aiohttp.ClientSession(headers=self.headers, connector=connector, timeout=timeout)
+        yield kept
+
+    EndpointConfig.session = session
 
 
 def patch_server(secret: str) -> None:
@@ -80,6 +151,8 @@ def main() -> None:
     logging.getLogger().setLevel(logging.ERROR)
     configure_structlog(logging.ERROR)  # at lower levels Rasa writes what citizens say
     patch_actions()
+    patch_rules()
+    patch_plumbing()
     patch_server(os.environ["MINDA_SECRET"])
     serve = partial(
         serve_application, str(model), interface="127.0.0.1", port=port, credentials=str(project / "credentials.yml"),

@@ -29,3 +29,10 @@ def system(full_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     yield gateway, rasa
     rasa.stop()
     gateway.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test of this folder trains the model; on a busy machine that takes minutes."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(1500))

@@ -45,7 +45,10 @@ class Rasa:
             [PYTHON, "-W", "ignore", str(ROOT / "bot/rasa/launcher.py"), str(self.folder / "minda.tar.gz"), str(self.port)],
             env=self.environment, stdout=log, stderr=log,
         )  # fmt: skip
-        end = time.monotonic() + 120
+        return self.wait()
+
+    def wait(self):
+        end = time.monotonic() + 180
         while time.monotonic() < end:
             try:
                 if self.post("谢谢").status_code == 200:
