@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from functools import lru_cache
 
 from knowledge.content import Entry
 from knowledge.laws import LawRegister
@@ -25,6 +26,10 @@ def find_objection(
         return "uncited"
     if any(not laws[source.law].in_force(on) for source in entry.sources):
         return "law_not_in_force"
-    if mask_personal_data(text)[1]:
-        return "personal_data"
-    return None
+    return "personal_data" if _has_personal_data(text) else None
+
+
+@lru_cache(maxsize=8192)
+def _has_personal_data(text: str) -> bool:
+    """Reviewed text is the same for every question."""
+    return bool(mask_personal_data(text)[1])

@@ -10,13 +10,14 @@ from knowledge.laws import LawRegister
 
 from ..answer import Answer
 from .complaint import find_track, is_complaint
-from .compose import Composer
+from .compose import Composer, entry_choice
 from .draft import Candidate, Draft
 from .guard import IsLive, find_objection
 from .retrieve import Engine
 
-CRISIS_MASS = 0.5
-"""together, the safety texts' probability from which urgent help comes first: missing one is worse than one too many"""
+CRISIS_MASS, CRISIS_FIRST = 0.5, 0.3
+"""together, the safety texts' probability from which urgent help comes first, less where one of them is the likeliest
+entry of all: missing one is worse than one too many"""
 CLARIFY_FLOOR, FURTHER_CHOICE = 0.12, 0.05
 MAX_CHOICES = 3
 FORMULAIC = ("decline", "crisis")
@@ -25,6 +26,10 @@ COMPLAINT_MASS = 0.4
 """together, the probability of one area's entries from which a complaint is taken to be ours"""
 SERVICE_MASS = 0.6
 """together, the probability of one service's entries from which its likeliest points are shown instead of a question back"""
+POINT_FLOOR = 0.2
+"""below it, the service's guide says more than its likeliest point"""
+SMALL_TALK_EASE = 0.8
+"""a polite line says nothing that could be wrong"""
 REDIRECT_EASE = 0.3
 """a redirect to be checked offers a person in the same breath, so it needs less certainty than an answer"""
 
@@ -41,7 +46,8 @@ class Judge:
     def __call__(self, draft: Draft) -> Answer:
         candidates = self._allowed(draft)
         crisis = [c for c in candidates if c.entry.kind == "crisis"]
-        if sum(c.probability for c in crisis) >= CRISIS_MASS:
+        needed = CRISIS_FIRST if crisis and crisis[0] is candidates[0] else CRISIS_MASS
+        if sum(c.probability for c in crisis) >= needed:
             return self._composer.compose(draft, crisis[0], "direct")
         if not candidates:
             return self._composer.unsure(draft, [])
@@ -67,9 +73,9 @@ class Judge:
         return self._composer.compose(draft, track, "direct")
 
     def _direct(self, draft: Draft, best: Candidate, candidates: Sequence[Candidate]) -> Answer | None:
-        confidence = _confidence(best, candidates)
-        needed = "check" if best.entry.kind in FORMULAIC else "direct"
-        if confidence < self._engine.thresholds[needed]:
+        confidence, thresholds = _confidence(best, candidates), self._engine.thresholds
+        needed = thresholds["check"] * SMALL_TALK_EASE if best.entry.kind in FORMULAIC else thresholds["direct"]
+        if confidence < needed:
             return None
         return self._composer.compose(draft, replace(best, probability=confidence), "direct", _nearest(best, candidates))
 
@@ -97,7 +103,7 @@ class Judge:
         )
 
     def _service(self, draft: Draft, candidates: Sequence[Candidate]) -> Answer | None:
-        """Where the service is sure and the point is not: its likeliest points, each under its title."""
+        """Where the service is sure and the point is not: its likeliest points, each under its title, or its guide."""
         mass: dict[str, float] = {}
         for c in candidates:
             if c.entry.kind == "answer" and c.entry.service:
@@ -106,6 +112,9 @@ class Judge:
         if service is None or mass[service] < SERVICE_MASS:
             return None
         points = [c for c in candidates if c.entry.kind == "answer" and c.entry.service == service][:MAX_CHOICES]
+        guides = self._engine.snapshot.guides_of(service)
+        if points[0].probability < POINT_FLOOR and len(guides) == 1:
+            return self._composer.guide_answer(draft, guides[0], [entry_choice(c.entry) for c in points], mass[service])
         draft.trace["readings"] = [c.entry.id for c in points]
         return self._composer.compose(
             draft, replace(points[0], probability=mass[service]), "check", _nearest(points[0], candidates), points[1:]
