@@ -43,7 +43,7 @@ def test_rasa_stays_in_step_with_the_form(system):
     talk = Talk(gateway.url)
     talk.say("一步一步带我办")
     talk.choose("scenario:marriage")
-    for said in ("结婚", "香港的", "上一步", "都是内地居民", "离婚冷静期多久", "谢谢", "都满了", "不知道"):
+    for said in ("结婚", "香港的", "上一步", "不知道", "离婚冷静期多久", "谢谢", "都满了"):
         talk.say(said)
         state, sender = memory(gateway, talk)
         assert state["form_sender"] == sender, said
