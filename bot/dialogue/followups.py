@@ -55,14 +55,15 @@ def _with_topic(previous: str, topic: str, taxonomy: Taxonomy) -> str | None:
 
 
 def _topic_in(text: str, taxonomy: Taxonomy) -> str | None:
-    return next((w for w in _topic_words(taxonomy) if w in text), None)
+    """The word that names the matter: the first one in the text, as long as it goes."""
+    found = [(text.find(w), -len(w), w) for w in _topic_words(taxonomy) if w in text]
+    return min(found)[2] if found else None
 
 
 @lru_cache(maxsize=4)
 def _topic_words(taxonomy: Taxonomy) -> tuple[str, ...]:
-    """Longest first."""
     words = {w.lower() for area in taxonomy.areas for w in area.words}
     words |= {w.lower() for service in taxonomy.services for w in service.words}
     words |= {part for s in taxonomy.services for part in re.split("[、（）]", s.name) if part}
     words |= {a.name for a in taxonomy.areas}
-    return tuple(sorted((w for w in words if len(w) >= 2), key=lambda w: (-len(w), w)))
+    return tuple(w for w in words if len(w) >= 2)

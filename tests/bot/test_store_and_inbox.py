@@ -18,13 +18,14 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from bot import staff, store
 from bot.answer import Answer, Verdict, make_reply
 from bot.database import Database
+from bot.dialogue.form import FormState
 from bot.errors import MessageConflict, Refused, StoreBusy, UnknownConversation, VersionConflict
 from bot.inbox import desk
 from bot.inbox.deadlines import add_working_days, is_working_day, promise
 from bot.inbox.handoff import check_code, open_ticket
 from bot.memory import Memory
 from bot.migrations import downgrade, is_current, upgrade
-from bot.tables import audit, outbox, reply
+from bot.tables import audit, feedback, guided_service, outbox, reply
 from knowledge.store import import_content, live_revisions, load_live, withdraw
 from tests.conftest import free_port
 from tests.factories import ON, make_entry
@@ -307,3 +308,29 @@ def test_a_promise_over_the_known_years_is_flagged():
     due, estimated = promise(datetime(2026, 11, 24, 16, 30, tzinfo=UTC), 1)
     assert due.isoformat() == "2026-11-26T17:30:00+08:00", "00:30 in Shanghai is already the next day"
     assert not estimated
+
+
+def test_a_guided_service_is_kept_for_thirty_days_under_a_code_that_is_not_stored(database):
+    first = FormState(scenario="marriage", answers={"matter": "marry"}, trail=("matter",), asked="residents")
+    run(database, lambda c: store.save_form(c, "ABCDEFGHJK", first, NOW))
+    assert run(database, lambda c: store.find_form(c, "ABCDEFGHJK", NOW)).state == first
+    assert run(database, lambda c: store.find_form(c, "ABCDEFGHJX", NOW)) is None
+    later = first.model_copy(update={"answers": {"matter": "divorce"}})
+    run(database, lambda c: store.save_form(c, "ABCDEFGHJK", later, NOW + timedelta(days=10)))
+    found = run(database, lambda c: store.find_form(c, "ABCDEFGHJK", NOW + timedelta(days=39)))
+    assert found.state == later
+    assert (found.expires_at - found.created_at).days == 40
+    assert run(database, lambda c: store.find_form(c, "ABCDEFGHJK", NOW + timedelta(days=41))) is None
+    rows = run(database, lambda c: c.execute(sa.select(guided_service)).all())
+    assert len(rows) == 1
+    assert "ABCDEFGHJK" not in str(rows)
+    run(database, lambda c: store.erase_old(c, NOW + timedelta(days=41)))
+    assert run(database, lambda c: c.execute(sa.select(sa.func.count()).select_from(guided_service)).scalar()) == 0
+
+
+def test_an_opinion_in_the_conversation_is_kept_with_its_reason(database, conversation):
+    body = finish(database, record(database, conversation), answer())[0]
+    assert run(database, lambda c: store.record_feedback(c, body["id"], False, "没说去哪办", NOW))
+    assert not run(database, lambda c: store.record_feedback(c, "none", False, None, NOW))
+    row = run(database, lambda c: c.execute(sa.select(feedback)).one())
+    assert (row.useful, row.comment) == (False, "没说去哪办")
