@@ -18,7 +18,8 @@ SOURCE = Path(__file__).parents[1] / "rasa"
 MOVES = ("back", "unknown", "change", "restart_form")
 LEAVES = ("cancel", "stop", "goodbye")
 SAYS = ("greet", "thank", "affirm", "deny", "ask_human", "bot_challenge", "repeat", "useful", "useless")
-ASKS = ("ask_policy", "out_of_scope")
+ASKS = ("ask_policy", "out_of_scope", "correct_topic", "resume_code")
+"""what is answered by the answering steps; a correction or a code that the gateway could read never comes here"""
 FALLBACK = "nlu_fallback"
 INFORM = "inform"
 RESERVED = {"back": "go_back"}

@@ -35,7 +35,7 @@ class OutcomeView:
     """An outcome with everything that it refers to, ready for a reply or a page."""
 
     outcome: Outcome
-    title: str
+    """in the citizen's language"""
     verdict_name: str
     materials: list[str]
     local: list[str]
@@ -153,7 +153,7 @@ class GuidedServices:
             for guide, _, material in (reference.partition(":") for reference in outcome.materials)
         ]
         return OutcomeView(
-            outcome, Wording(scenario, locale).outcome(outcome), say(f"outcome_{outcome.verdict}", locale),
+            Wording(scenario, locale).outcome(outcome), say(f"outcome_{outcome.verdict}", locale),
             [_material_line(m) for m in materials], [self._city.line(k, on) for k in outcome.parameters],
             [Citation.model_validate(self._laws.cite(s)) for s in outcome.sources],
         )  # fmt: skip
@@ -183,7 +183,7 @@ class GuidedServices:
 
     def _certain(self, view: OutcomeView, locale: str) -> str:
         outcome = view.outcome
-        lines = [say("result_intro", locale, verdict=view.verdict_name, title=view.title), outcome.text]
+        lines = [say("result_intro", locale, verdict=view.verdict_name, title=view.outcome.title), outcome.text]
         blocks = ["\n".join(lines)]
         if view.materials:
             blocks.append("\n".join([f"{say('result_materials', locale)}：", *(f"· {m}" for m in view.materials)]))
@@ -198,7 +198,7 @@ class GuidedServices:
         return "\n\n".join(blocks)
 
     def _possible(self, views: Sequence[OutcomeView], locale: str) -> str:
-        shown = [f"{n}. {v.title}：{v.outcome.text}" for n, v in enumerate(views[:MAX_POSSIBLE], 1)]
+        shown = [f"{n}. {v.outcome.title}：{v.outcome.text}" for n, v in enumerate(views[:MAX_POSSIBLE], 1)]
         more = [say("result_more", locale)] if len(views) > MAX_POSSIBLE else []
         return "\n".join([say("result_provisional", locale), *shown, *more])
 

@@ -17,19 +17,30 @@ from ..texts import to_traditional
 ENGLISH_FILE = Path(knowledge.__file__).with_name("scenarios_en.yaml")
 
 
-class EnglishQuestion(BaseModel):
+class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    text: str
+
+class EnglishQuestion(_Part):
+    ask: str
+    why: str | None = None
     choices: dict[str, str]
 
 
-class EnglishScenario(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class EnglishOutcome(_Part):
     title: str
+    text: str
+    where: str | None = None
+    time_limit: str | None = None
+    fee: str | None = None
+    next_step: str | None = None
+
+
+class EnglishScenario(_Part):
+    title: str
+    summary: str
     questions: dict[str, EnglishQuestion]
-    outcomes: dict[str, str] = {}
+    outcomes: dict[str, EnglishOutcome]
 
 
 class _English(RootModel[dict[str, EnglishScenario]]):
@@ -56,18 +67,24 @@ class Wording:
 
     def ask(self, question: ScenarioQuestion) -> str:
         english = self._question(question)
-        return english.text if english else self._shown(question.ask)
+        return english.ask if english else self._shown(question.ask)
 
     def why(self, question: ScenarioQuestion) -> str | None:
-        return self._shown(question.why) if question.why and self._question(question) is None else None
+        english = self._question(question)
+        return english.why if english else question.why and self._shown(question.why)
 
     def label(self, question: ScenarioQuestion, choice: str) -> str:
         english = self._question(question)
         chinese = next((c.label for c in question.choices if c.id == choice), choice)
         return (english.choices.get(choice) if english else None) or self._shown(chinese)
 
-    def outcome(self, outcome: Outcome) -> str:
-        return (self._english.outcomes.get(outcome.id) if self._english else None) or self._shown(outcome.title)
+    def outcome(self, outcome: Outcome) -> Outcome:
+        """The same outcome in the citizen's words; materials and sources stay as they are."""
+        english = self._english.outcomes.get(outcome.id) if self._english else None
+        if english:
+            return outcome.model_copy(update=english.model_dump(exclude_none=True))
+        own = outcome.model_dump(include=set(EnglishOutcome.model_fields), exclude_none=True)
+        return outcome.model_copy(update={name: self._shown(text) for name, text in own.items()})
 
     def _question(self, question: ScenarioQuestion) -> EnglishQuestion | None:
         return self._english.questions.get(question.id) if self._english else None

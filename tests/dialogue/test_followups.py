@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from bot.dialogue.followups import standing_alone, with_matter
@@ -74,17 +76,23 @@ def test_a_scenario_has_its_words_in_every_language(scenario):
     english = load_english().get(scenario.id)
     for question in scenario.questions:
         shown = Wording(scenario, "en").ask(question)
-        assert shown == (english.questions[question.id].text if english else question.ask)
+        assert shown == (english.questions[question.id].ask if english else question.ask)
         for choice in question.choices:
             assert Wording(scenario, "en").label(question, choice.id)
     if ENGLISH_FILE.is_file():
         assert english is not None
         assert set(english.questions) == {q.id for q in scenario.questions}
         assert all(set(english.questions[q.id].choices) == {c.id for c in q.choices} for q in scenario.questions)
+        assert set(english.outcomes) == {o.id for o in scenario.outcomes}
+        for outcome in scenario.outcomes:
+            shown = Wording(scenario, "en").outcome(outcome)
+            for name in ("title", "text", "where", "time_limit", "fee", "next_step"):
+                assert not re.search("[\u4e00-\u9fff]{6}", getattr(shown, name) or ""), (outcome.id, name)
 
 
 def test_english_words_are_used_where_they_are_there(tmp_path):
     file = tmp_path / "en.yaml"
-    file.write_text('marriage:\n  title: Marriage\n  questions: {matter: {text: "What?", choices: {marry: Marry}}}\n')
+    questions = '{matter: {ask: "What?", choices: {marry: Marry}}}'
+    file.write_text(f"marriage:\n  title: Marriage\n  summary: All of it\n  questions: {questions}\n  outcomes: {{}}\n")
     assert load_english(file)["marriage"].questions["matter"].choices["marry"] == "Marry"
     assert load_english(tmp_path / "none.yaml") == {}

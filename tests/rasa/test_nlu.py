@@ -17,7 +17,7 @@ from index.text import normalise
 from tests.conftest import ROOT
 from tests.rasa.running import PYTHON
 
-POLICY = {"ask_policy", "out_of_scope", "nlu_fallback"}
+POLICY = {"ask_policy", "out_of_scope", "correct_topic", "resume_code", "nlu_fallback"}
 PARSE = """
 import asyncio, json, sys
 sys.path.insert(0, ".")
@@ -70,7 +70,7 @@ def test_every_intent_is_measured_on_utterances_it_has_not_learnt():
 
 @pytest.mark.rasa
 def test_held_out_utterances_get_the_right_intent(system):
-    """ask_policy, out_of_scope and the fallback run the same action: taking one for the other costs nothing."""
+    """What the answering steps answer runs the same action as the fallback: taking one for the other costs nothing."""
     _, rasa = system
     asked = [(guard_slash(normalise(t)), in_rasa(intent)) for intent, texts in HELD_OUT["fresh"].items() for t in texts]
     done = subprocess.run(
