@@ -17,7 +17,7 @@ _ASK_HUMAN = re.compile(
     r"(?:talk|speak) to (?:a )?(?:human|person|agent|someone)|real person|^human$"
 )
 _GUIDED = re.compile(
-    r"一步一?步|一步步|向导|导办|引导(?:我|一下)|带(?:着)?我(?:办|走|做)|手把手|帮我看看(?:我)?(?:能不能|符不符合|够不够)|"
+    r"一步一?步|一步步|向导|导办|引导(?:我|一下)|(?:带|领|教)(?:着)?我(?:办|走|做|看看|查查|试试)|手把手|帮我看看(?:我)?(?:能不能|符不符合|够不够)|"
     r"step by step|guide me"
 )
 
