@@ -22,7 +22,7 @@ from .dialogue.form import FormState, topic_of
 from .dialogue.form_talk import CONTROLS, LEAVING, FormMove, FormTalk
 from .dialogue.guided import ANSWER, CONTROL, REOPEN, SCENARIO, GuidedServices, find_code
 from .dialogue.manners import offer_person, unlike_the_last
-from .dialogue.reading import DIGITS, is_question, read_number
+from .dialogue.reading import DIGITS, is_number, is_question, read_number
 from .dialogue.single_turn import find_intent, matter_of, wants_guidance
 from .memory import MISSES_BEFORE_OFFER, Memory
 from .texts import detect_locale, say
@@ -175,6 +175,8 @@ class Assistant:
             if intent in CONTROLS | LEAVING:
                 return await self._move_or_remind(ids, turn, talk.control(str(intent)), "form")
             move = talk.read(clean)
+            if move is None and is_number(clean):
+                return self._reminded(turn, "form_no_such_choice", "form")
             return None if move is None else await self._move_or_remind(ids, turn, move, "form")
         numbered = _numbered_choice(clean, memory)
         if numbered is not None:

@@ -34,6 +34,11 @@ def is_question(text: str) -> bool:
     return bool(_ASKS.search(text))
 
 
+def is_number(text: str) -> bool:
+    """Whether the text names an option by its number, there or not."""
+    return bool(_NUMBER.match(text.strip(" 。..")))
+
+
 def read_number(text: str, count: int) -> int | None:
     """0-based number of the option that「2」「第二个」「选2」names among `count`."""
     found = _NUMBER.match(text.strip(" 。."))
