@@ -36,7 +36,7 @@ def is_question(text: str) -> bool:
 
 def is_number(text: str) -> bool:
     """Whether the text names an option by its number, there or not."""
-    return bool(_NUMBER.match(text.strip(" 。..")))
+    return bool(_NUMBER.match(text.strip(" 。.")))
 
 
 def read_number(text: str, count: int) -> int | None:
