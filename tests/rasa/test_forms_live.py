@@ -39,14 +39,20 @@ def test_a_conversation_goes_the_same_through_rasa(system, conversation):
 
 def test_rasa_stays_in_step_with_the_form(system):
     gateway, _ = system
-    wait_until_closed(gateway)
-    talk = Talk(gateway.url)
-    talk.say("一步一步带我办")
-    talk.choose("scenario:marriage")
+    talk = begun(gateway, "marriage")
     for said in ("结婚", "香港的", "上一步", "不知道", "离婚冷静期多久", "谢谢", "都满了"):
         talk.say(said)
         state, sender = memory(gateway, talk)
         assert state["form_sender"] == sender, said
+
+
+def begun(gateway, scenario_id):
+    """A conversation in which the service has just begun, with Rasa there."""
+    wait_until_closed(gateway)
+    talk = Talk(gateway.url)
+    talk.say("一步一步带我办")
+    talk.choose(f"scenario:{scenario_id}")
+    return talk
 
 
 def intents_of(scenario_id):
@@ -74,10 +80,7 @@ def test_every_intent_in_the_form_gets_exactly_what_its_rule_says(system, scenar
 
 def test_a_rasa_that_was_restarted_takes_up_the_form_again(system):
     gateway, rasa = system
-    wait_until_closed(gateway)
-    talk = Talk(gateway.url)
-    talk.say("一步一步带我办")
-    talk.choose("scenario:marriage")
+    talk = begun(gateway, "marriage")
     talk.say("结婚")
     rasa.stop()
     rasa.start()
@@ -90,10 +93,7 @@ def test_a_rasa_that_was_restarted_takes_up_the_form_again(system):
 
 def test_a_form_goes_on_in_the_same_turn_when_rasa_hangs(system):
     gateway, rasa = system
-    wait_until_closed(gateway)
-    talk = Talk(gateway.url)
-    talk.say("一步一步带我办")
-    talk.choose("scenario:adoption")
+    talk = begun(gateway, "adoption")
     rasa.process.send_signal(signal.SIGSTOP)
     try:
         for said, asked in (("收养孩子", "child"), ("捡到的", "reported"), ("上一步", "child"), ("孤儿", "nationality")):
@@ -135,9 +135,7 @@ def test_a_new_rasa_takes_over_in_the_middle_of_a_conversation(system):
     address = f"{gateway.url}/internal/dialogue"
     assert httpx2.post(address, json={"url": "http://example.org:1"}, headers=headers, trust_env=False).status_code == 422
     assert httpx2.post(address, json={"url": fresh.url}, trust_env=False).status_code == 401
-    talk, lost = Talk(gateway.url), []
-    talk.say("一步一步带我办")
-    talk.choose("scenario:marriage")
+    talk, lost = begun(gateway, "marriage"), []
     done = threading.Event()
 
     def others():
