@@ -33,6 +33,7 @@ def build_vectors(
             fresh.append(number)
         else:
             vectors[number] = row
+    fresh.sort(key=lambda n: (passages[n].is_question, len(passages[n].text)))  # alike in length: little padding
     for start in range(0, len(fresh), CHUNK):
         part = fresh[start : start + CHUNK]
         for asked in (True, False):

@@ -20,8 +20,8 @@ from .ranker import Ranker, fit_ranker
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-FOLDS = 5
-CLASSIFIER_EPOCHS, RANKER_EPOCHS, HELD_OUT_EPOCHS = 10, 16, 12
+FOLDS = 4
+CLASSIFIER_EPOCHS, RANKER_EPOCHS, HELD_OUT_EPOCHS = 8, 12, 9
 ITSELF, HALF = HIDES.index("itself"), HIDES.index("half")
 UNKNOWN_WEIGHT = UNKNOWN_SHARE * EVERY
 

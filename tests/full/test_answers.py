@@ -65,7 +65,7 @@ def test_a_complaint_opens_its_track(full_data, text, track):
 
 
 def test_another_departments_complaint_goes_to_the_other_department(full_data):
-    reply = json.loads(run_minda(full_data, "ask", "强烈要求查处医院门口拉客的黑车", "--json").stdout)
+    reply = json.loads(run_minda(full_data, "ask", "举报楼下饭店噪音太大，请查处", "--json").stdout)
     assert reply["kind"] == "redirect"
 
 
