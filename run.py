@@ -41,7 +41,7 @@ LOOK_EVERY_S = 5
 TURN_ENDS_S = 3
 """longer than the gateway waits for a turn"""
 PAUSES_S = (1, 2, 5, 10, 20, 30)
-STAGE_MINUTES = 20
+STAGE_MINUTES = 40
 
 
 class Stop(Exception):
