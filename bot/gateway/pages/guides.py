@@ -116,7 +116,7 @@ async def one_scenario(request: Request, scenario_id: str) -> HTMLResponse:
     step = next_step(scenario, answers)
     shown: dict[str, Any] = {"scenario": scenario, "answers": answers, "answered": answered}
     if isinstance(step, ScenarioQuestion):
-        return page(request, "scenario.html", "scenarios", **shown, question=step)
+        return page(request, "scenario.html", "scenarios", **shown, question=step, views=[], saved=None)
     view = service.assistant.guided.view(scenario, step, service.assistant.today())
     return page(request, "scenario.html", "scenarios", **shown, question=None, views=[view], saved=None)
 
