@@ -12,6 +12,7 @@ import httpx2
 import psutil
 import pytest
 
+from bot.texts import say
 from tests.conftest import ROOT, Talk
 from tests.rasa.running import PYTHON, SECRET, SENDER, Rasa
 
@@ -86,7 +87,9 @@ def test_a_citizens_slash_is_not_obeyed(system, text):
     talk = Talk(gateway.url)
     talk.say("转人工")
     reply = talk.say(text)[0]
-    assert reply["verdict"] not in ("decline_courtesy", "failed_error"), "never the slash handler's intent"
+    assert reply["verdict"] != "failed_error"
+    read_as_words = "restart" in text and reply["text"] == say("no_form", "zh-Hans")
+    assert read_as_words or reply["verdict"] != "decline_courtesy", "never the slash handler's intent"
     assert "补" in talk.say("结婚证丢了怎么补办")[0]["text"]
 
 
