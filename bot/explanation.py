@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 DECIDED_BY = {
-    "screen": "筛查（紧急情况或空消息）", "retrieve": "检索", "judge": "判断", "fixed": "固定用语", "handoff": "开受理件",
+    "screen": "筛查（紧急情况或空消息）", "retrieve": "检索", "judge": "判断", "fixed": "固定用语", "handoff": "开受理件", "form": "办事向导",
 }  # fmt: skip
-DIALOGUE = {"rasa": "多轮对话", "single_turn": "单轮（对话进程没有参与）", "choice": "群众点的选项", "screen": "紧急情况优先", "none": "没有用到"}
+DIALOGUE = {
+    "rasa": "多轮对话", "single_turn": "单轮（对话进程没有参与）", "choice": "群众点的选项", "form": "办事向导的一步",
+    "screen": "紧急情况优先", "none": "没有用到",
+}  # fmt: skip
 REJECTED = {
     "withdrawn": "已撤下", "entry_not_in_force": "条目当天不在有效期", "uncited": "没有依据", "law_not_in_force": "依据当天不在施行",
     "personal_data": "含个人信息",
@@ -62,6 +65,8 @@ def _outcome(reply: dict[str, Any], trace: dict[str, Any], at: str) -> Iterator[
         yield "转为单轮的原因", str(trace["dialogue_cause"])
     if trace.get("crisis"):
         yield "紧急情况", str(trace["crisis"])
+    if trace.get("complaint"):
+        yield "当作投诉", trace["complaint"]
     if trace.get("masked"):
         yield "打码", f"{trace['masked']} 处个人信息"
 

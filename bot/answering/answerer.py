@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -159,6 +159,3 @@ def _all_answered(answers: Sequence[Answer]) -> bool:
 
 def _renewed(answer: Answer) -> Answer:
     return replace(answer, reply=answer.reply.model_copy(update={"id": uuid.uuid4().hex}))
-
-
-Today = Callable[[], date]

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from knowledge.content import Entry
 from knowledge.snapshot import Snapshot
 
 from .draft import Candidate
 
 _DEMANDS = re.compile(
     r"投诉|举报|控告|检举|曝光|反映|强烈(要求|呼吁|建议)|彻查|严查|查处|取缔|整治|惩治|"
-    r"请求?(求|求?(有关|相关|上级|市|区|县|我[市区县]|贵|各级)?(部门|领导|政府|单位|民政局?)).{0,16}"
-    r"(查|处理|核实|答复|回复|重视|解决|帮助|关注|过问|管一?管)|"
+    r"请求?(有关|相关|上级|市|区|县|我[市区县]|贵|各级)?(部门|领导|政府|单位|民政局?).{0,16}(查|处理|核实|答复|回复|重视|解决|帮助|关注|过问|管一?管)|"
     r"(希望|恳请|恳求|盼望?|望|期望|请)[^，。？?]{0,14}(查处|处理|核实|答复|回复|重视|解决|管一?管|关注|过问|给个说法)"
 )
 _GRIEVANCES = re.compile(
@@ -48,14 +46,7 @@ def find_track(candidates: Sequence[Candidate], snapshot: Snapshot) -> Candidate
     if not by_area:
         return None
     area = max(by_area, key=lambda a: by_area[a])
-    of_area = [c for c in candidates if c.entry.area == area and _takes_complaints(c.entry)]
-    if of_area:
-        return Candidate(of_area[0].entry, of_area[0].revision, by_area[area])
-    for entry in [*snapshot.entries.values(), snapshot.entries.get(NO_TRACK)]:
-        if entry is not None and (entry.id == NO_TRACK or (entry.area == area and _takes_complaints(entry))):
-            return Candidate(entry, snapshot.revision_of(entry.id), by_area[area])
-    return None
-
-
-def _takes_complaints(entry: Entry) -> bool:
-    return entry.kind == "handoff" and entry.track in TRACKS
+    entries = (*(c.entry for c in candidates), *snapshot.entries.values())
+    own = next((e for e in entries if e.area == area and e.kind == "handoff" and e.track in TRACKS), None)
+    entry = own or snapshot.entries.get(NO_TRACK)
+    return Candidate(entry, snapshot.revision_of(entry.id), by_area[area]) if entry else None

@@ -37,7 +37,7 @@ def test_a_report_holds_all_that_is_needed_to_repeat_it(full_data, short_set, tm
     assert set(report["compared"]) == {"minda", "bm25", "encoder"}
     ours, alone = report["compared"]["minda"], report["compared"]["encoder"]
     assert ours["recall_at_1"] >= alone["recall_at_1"] >= report["compared"]["bm25"]["recall_at_1"] - 0.1
-    assert abs(ours["clarify_or_handoff_on_answerable"] - alone["clarify_or_handoff_on_answerable"]) < 0.06
+    assert abs(ours["clarify_or_handoff_on_answerable"] - alone["clarify_or_handoff_on_answerable"]) < 0.03
     spread = report["seeds"]["figures"]["key_facts_micro"]
     assert spread["min"] <= spread["mean"] <= spread["max"]
     assert "分类器" in report["seeds"]["varied"]

@@ -4,46 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.graph import GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
-from rasa.engine.storage.resource import Resource
-from rasa.engine.storage.storage import ModelStorage
 from rasa.nlu.featurizers.sparse_featurizer.sparse_featurizer import SparseFeaturizer
-from rasa.shared.nlu.constants import FEATURE_TYPE_SENTENCE, FEATURE_TYPE_SEQUENCE, TEXT
-from rasa.shared.nlu.training_data.features import Features
+from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 from sklearn.feature_extraction.text import HashingVectorizer
+
+from components.scaled import Scaled
 
 COLUMNS = 2**14
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.MESSAGE_FEATURIZER, is_trainable=False)
-class CharGrams(SparseFeaturizer, GraphComponent):
+class CharGrams(Scaled, SparseFeaturizer, GraphComponent):
     """Unit rows × scale, beside the sentence vector."""
 
     @staticmethod
     def get_default_config() -> dict[str, Any]:
         return {**SparseFeaturizer.get_default_config(), "scale": 10}
 
-    @classmethod
-    def validate_config(cls, config: dict[str, Any]) -> None:
-        if float(config["scale"]) <= 0:
-            raise ValueError("scale must be positive")
-
-    @classmethod
-    def create(
-        cls,
-        config: dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,
-    ) -> CharGrams:
-        return cls(execution_context.node_name, config)
-
     def __init__(self, name: str, config: dict[str, Any]) -> None:
         super().__init__(name, config)
-        self._scale = float(config["scale"])
         self._grams = HashingVectorizer(analyzer="char_wb", ngram_range=(1, 3), n_features=COLUMNS, alternate_sign=False, norm="l2")
 
     def process_training_data(self, training_data: TrainingData) -> TrainingData:
@@ -53,6 +36,5 @@ class CharGrams(SparseFeaturizer, GraphComponent):
     def process(self, messages: list[Message]) -> list[Message]:
         rows = self._grams.transform([m.get(TEXT) or "" for m in messages]) * self._scale
         for message, row in zip(messages, rows):
-            for kind in (FEATURE_TYPE_SEQUENCE, FEATURE_TYPE_SENTENCE):
-                message.add_features(Features(row.tocoo(), kind, TEXT, "CharGrams"))
+            self._describe(message, row.tocoo())
         return messages

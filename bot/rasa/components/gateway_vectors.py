@@ -9,15 +9,14 @@ import urllib.request
 from typing import Any, Optional
 
 import numpy as np
-from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.graph import GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
-from rasa.engine.storage.resource import Resource
-from rasa.engine.storage.storage import ModelStorage
 from rasa.nlu.featurizers.dense_featurizer.dense_featurizer import DenseFeaturizer
-from rasa.shared.nlu.constants import FEATURE_TYPE_SENTENCE, FEATURE_TYPE_SEQUENCE, TEXT
-from rasa.shared.nlu.training_data.features import Features
+from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
+
+from components.scaled import Scaled
 
 BATCH = 128
 TIMEOUT_S = 30
@@ -44,31 +43,12 @@ def _given_vector(message: Message) -> Optional[np.ndarray]:
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.MESSAGE_FEATURIZER, is_trainable=False)
-class GatewayVectors(DenseFeaturizer, GraphComponent):
-    """Sentence features × scale: the classifier ignores C, and unit vectors lie close together."""
+class GatewayVectors(Scaled, DenseFeaturizer, GraphComponent):
+    """Unit rows × scale: vectors of unit length lie close together."""
 
     @staticmethod
     def get_default_config() -> dict[str, Any]:
         return {**DenseFeaturizer.get_default_config(), "scale": 20}
-
-    @classmethod
-    def validate_config(cls, config: dict[str, Any]) -> None:
-        if float(config["scale"]) <= 0:
-            raise ValueError("scale must be positive")
-
-    @classmethod
-    def create(
-        cls,
-        config: dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,
-    ) -> GatewayVectors:
-        return cls(execution_context.node_name, config)
-
-    def __init__(self, name: str, config: dict[str, Any]) -> None:
-        super().__init__(name, config)
-        self._scale = float(config["scale"])
 
     def process_training_data(self, training_data: TrainingData) -> TrainingData:
         examples = [m for m in training_data.training_examples if m.get(TEXT)]
@@ -87,6 +67,4 @@ class GatewayVectors(DenseFeaturizer, GraphComponent):
 
     def _add(self, messages: list[Message], vectors: np.ndarray) -> None:
         for message, vector in zip(messages, vectors * self._scale):
-            row = np.asarray(vector, dtype=np.float32)[None, :]
-            for kind in (FEATURE_TYPE_SEQUENCE, FEATURE_TYPE_SENTENCE):
-                message.add_features(Features(row, kind, TEXT, "GatewayVectors"))
+            self._describe(message, np.asarray(vector, dtype=np.float32)[None, :])
