@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from knowledge.city import City, load_city
 from knowledge.laws import LawRegister, load_laws
 from knowledge.loading import CONTENT_FOLDER, load_content
 from knowledge.snapshot import Snapshot, build_snapshot
-from knowledge.store import ImportCounts, import_content, load_live
+from knowledge.store import ImportCounts, import_content, load_live, newest_event
 from knowledge.taxonomy import Taxonomy, load_taxonomy
 
 from . import store
@@ -47,6 +47,7 @@ from .settings import Settings
 log = structlog.get_logger()
 Progress = Callable[[str], None]
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+ERASE_EVERY_S = 6 * 3600
 
 
 @dataclass
@@ -147,12 +148,12 @@ def build_service(settings: Settings) -> Service:
     public = PublicData(lambda: current["answerer"].engine.snapshot, parts.taxonomy, parts.laws)
     service = Service(settings, parts.database, encoding, assistant, public, parts.city, dialogue)
 
-    async def rebuild() -> None:
-        current["answerer"] = await asyncio.to_thread(build_answerer, parts, encoding)
-        scenarios = list(current["answerer"].engine.snapshot.scenarios.values())
-        await asyncio.to_thread(compile_project, scenarios, settings.rasa_project_dir)
+    def renew(same_index: bool) -> None:
+        engine = replace(current["answerer"].engine, snapshot=parts.snapshot()) if same_index else None
+        current["answerer"] = build_answerer(parts, encoding, engine)
+        compile_project(list(current["answerer"].engine.snapshot.scenarios.values()), settings.rasa_project_dir)
 
-    service.rebuild = rebuild
+    service.renew = renew
     service.models = lambda: models_behind(current["answerer"].engine.search.bundle, settings.rasa_dir)
     return service
 
@@ -165,25 +166,38 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     recovered = await service.recover()
     if recovered:
         log.warning("recovered_turns", count=recovered)
-    watcher = asyncio.create_task(_watch_index(service))
+    tasks = [asyncio.create_task(work(service)) for work in (_watch_knowledge, _erase_old)]
     yield
-    watcher.cancel()
+    for task in tasks:
+        task.cancel()
     await service.close()
 
 
-async def _watch_index(service: Service) -> None:
-    """Swaps to a new bundle when the pointer changes: another process published."""
+async def _watch_knowledge(service: Service) -> None:
+    """Another process published: its words are taken up at once, its index when the pointer moves to it."""
     pointer = service.settings.index_dir / "current"
-    seen = pointer.read_text(encoding="utf-8")
+    index, event = pointer.read_text(encoding="utf-8"), await service.database.read(newest_event)
     while True:
         await asyncio.sleep(2)
         try:
-            fresh = pointer.read_text(encoding="utf-8")
-            if fresh != seen and service.rebuild is not None:
-                await service.rebuild()
-                seen = fresh
+            fresh, newest = pointer.read_text(encoding="utf-8"), await service.database.read(newest_event)
+            if (fresh, newest) != (index, event):
+                await asyncio.to_thread(service.renew, fresh == index)
+                index, event = fresh, newest
         except Exception as error:  # keep the generation that works
             log.error("refresh_failed", error=type(error).__name__)
+
+
+async def _erase_old(service: Service) -> None:
+    """What is kept for a time only is erased when the time is over."""
+    while True:
+        try:
+            erased = await service.database.write(lambda c: store.erase_old(c, service.clock()))
+            if erased:
+                log.info("erased_conversations", count=erased)
+        except Exception as error:  # the next round tries again
+            log.error("erasing_failed", error=type(error).__name__)
+        await asyncio.sleep(ERASE_EVERY_S)
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -64,7 +64,8 @@ class Service:
         self.message_limit = RateLimit(settings.messages_per_minute)
         self.opening_limit = RateLimit(settings.messages_per_minute * 4)
         self._queues: OrderedDict[str, asyncio.Lock] = OrderedDict()
-        self.rebuild: Callable[[], Awaitable[None]] | None = None
+        self.renew: Callable[[bool], None] = lambda same_index: None
+        """takes up what was published; with the same index where only words changed"""
         self.models: Callable[[], dict[str, Any]] = dict
 
     async def recover(self) -> int:
