@@ -307,25 +307,28 @@ def serve(options: argparse.Namespace) -> int:
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
+    if rasa_python is not None:
+        children.append(Dialogue(rasa_python, rasa_port, port, secret, data, gateway))
     try:
-        gateway.start()
-        if not wait_for(lambda: get(port, "/readyz")[0] == 200 or stopping.is_set(), 120, gateway.tend):
+        for child in children:
+            child.start()
+        if not wait_for(lambda: get(port, "/readyz")[0] == 200 or stopping.is_set(), 120, lambda: _tend(children)):
             raise Stop(f"网关没有起来，日志在 {gateway.log}")
         _announce(lock, port, time.monotonic() - started)
         if not options.no_browser and sys.stdout.isatty():
             webbrowser.open(f"http://127.0.0.1:{port}/chat")
-        if rasa_python is not None and not stopping.is_set():
-            dialogue = Dialogue(rasa_python, rasa_port, port, secret, data, gateway)
-            children.append(dialogue)
-            dialogue.start()
         while not stopping.wait(0.5):
-            for child in children:
-                child.tend()
+            _tend(children)
     finally:
         for child in reversed(children):
             child.stop()
     say("已停止。")
     return 0
+
+
+def _tend(children: list[Supervised | Dialogue]) -> None:
+    for child in children:
+        child.tend()
 
 
 def _announce(lock: object, port: int, seconds: float) -> None:

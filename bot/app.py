@@ -17,8 +17,9 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
 
+from index.bundle import load_current
 from index.convert import convert
-from index.encoder import Encoder, load_encoder
+from index.encoder import OFFLINE, Encoder, load_encoder, offline_digest
 from knowledge.city import City, load_city
 from knowledge.laws import LawRegister, load_laws
 from knowledge.loading import CONTENT_FOLDER, load_content
@@ -56,11 +57,24 @@ class Parts:
 
     settings: Settings
     database: Database
-    encoder: Encoder
     taxonomy: Taxonomy
     laws: LawRegister
     city: City
     cues: CueFinder
+    progress: Progress
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Loaded when something is to be encoded; converted before where it is not yet."""
+        settings = self.settings
+        if settings.encoder == OFFLINE:
+            convert(settings.encoder_dir, self.progress)
+        return load_encoder(settings.encoder, settings.encoder_dir, settings.encoder_threads)
+
+    @property
+    def encoder_digest(self) -> str:
+        known = offline_digest(self.settings.encoder_dir) if self.settings.encoder == OFFLINE else None
+        return known or self.encoder.digest
 
     @cached_property
     def live(self) -> LiveRevisions:
@@ -81,18 +95,11 @@ def prepare_database(settings: Settings) -> Database:
     return database
 
 
-def prepare_encoder(settings: Settings, progress: Progress) -> Encoder:
-    if settings.encoder == "offline":
-        convert(settings.encoder_dir, progress)
-    return load_encoder(settings.encoder, settings.encoder_dir, settings.encoder_threads)
-
-
 def build_parts(settings: Settings, progress: Progress = lambda line: None) -> Parts:
     taxonomy = load_taxonomy()
     return Parts(
-        settings, prepare_database(settings), prepare_encoder(settings, progress), taxonomy, load_laws(),
-        load_city(settings.city), CueFinder(taxonomy),
-    )  # fmt: skip
+        settings, prepare_database(settings), taxonomy, load_laws(), load_city(settings.city), CueFinder(taxonomy), progress
+    )
 
 
 def load_content_files(parts: Parts, folder: Path = CONTENT_FOLDER) -> ImportCounts:
@@ -111,17 +118,12 @@ def prepare(settings: Settings, progress: Progress) -> None:
         if counts.published or counts.withdrawn:
             progress(f"知识：发布 {counts.published} 项，撤下 {counts.withdrawn} 项")
         snapshot = parts.snapshot()
-        engine = load_engine(snapshot, parts.encoder, settings.index_dir, parts.cues)
-        if engine is None or not _same_entries(engine, snapshot, settings):
+        bundle = load_current(settings.index_dir, parts.encoder_digest)
+        if bundle is None or bundle.snapshot != snapshot.version:
             build_bundle(snapshot, parts.encoder, settings.index_dir, parts.cues, progress=progress)
         compile_project(list(snapshot.scenarios.values()), settings.rasa_project_dir)
     finally:
         parts.database.close()
-
-
-def _same_entries(engine: Engine, snapshot: Snapshot, settings: Settings) -> bool:
-    pointer = settings.index_dir / "current"
-    return pointer.is_file() and pointer.read_text(encoding="utf-8").startswith(snapshot.version)
 
 
 def build_answerer(parts: Parts, encoding: EncodingService, engine: Engine | None = None) -> Answerer:

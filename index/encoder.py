@@ -20,6 +20,7 @@ from .errors import EncoderMissing
 from .text import LETTER_CHARS, normalise
 
 Floats = NDArray[np.float32]
+OFFLINE = "offline"
 QUERY, PASSAGE = "query: ", "passage: "
 BATCH = 32
 
@@ -76,7 +77,7 @@ class OfflineEncoder:
 
     def __init__(self, folder: Path, threads: int = 2) -> None:
         self._session = OnnxSession(folder / "int8", threads)
-        self.digest = json.loads((folder / STAMP).read_text(encoding="utf-8"))["int8_digest"]
+        self.digest = str(offline_digest(folder))
 
     def encode_query(self, texts: Sequence[str]) -> Floats:
         return self._encode(QUERY, texts)
@@ -92,6 +93,12 @@ class OfflineEncoder:
             rows = order[start : start + BATCH]
             vectors[rows] = self._session.encode([clean[i] for i in rows])
         return vectors
+
+
+def offline_digest(folder: Path) -> str | None:
+    """The digest of the converted encoder without loading it; None where there is none yet."""
+    stamp = folder / STAMP
+    return json.loads(stamp.read_text(encoding="utf-8"))["int8_digest"] if stamp.is_file() else None
 
 
 class SentenceTransformerEncoder:
@@ -118,4 +125,4 @@ class SentenceTransformerEncoder:
 
 def load_encoder(name: str, folder: Path, threads: int = 2) -> Encoder:
     """name: "offline" for the converted default in `folder`, else what sentence-transformers can load."""
-    return OfflineEncoder(folder, threads) if name == "offline" else SentenceTransformerEncoder(name)
+    return OfflineEncoder(folder, threads) if name == OFFLINE else SentenceTransformerEncoder(name)

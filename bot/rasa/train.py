@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import sys
+import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 HERE = Path(__file__).parent
 MODEL = "minda"
+ENCODER_WITHIN_S = 180
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RASA_TELEMETRY_ENABLED", "false")
@@ -31,10 +35,25 @@ def is_trained(project: Path, output: Path) -> bool:
     return (output / f"{MODEL}.tar.gz").is_file() and stamp.is_file() and stamp.read_text() == project_digest(project)
 
 
+def wait_for_encoder(url: str) -> None:
+    """The gateway is started at the same time. Raises OSError where nothing listens in time."""
+    address = urlsplit(url)
+    end = time.monotonic() + ENCODER_WITHIN_S
+    while True:
+        try:
+            socket.create_connection((address.hostname, address.port), timeout=2).close()
+            return
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.5)
+
+
 def main() -> None:
     project, output = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
     if is_trained(project, output):
         return
+    wait_for_encoder(os.environ["MINDA_ENCODE_URL"])
     sys.path.insert(0, str(HERE))
     from rasa.model_training import train
 
