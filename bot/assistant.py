@@ -24,7 +24,7 @@ from .dialogue.guided import ANSWER, CONTROL, REOPEN, SCENARIO, GuidedServices, 
 from .dialogue.manners import offer_person, unlike_the_last
 from .dialogue.reading import DIGITS, is_number, is_question, read_number
 from .dialogue.single_turn import find_intent, matter_of, wants_guidance
-from .memory import MISSES_BEFORE_OFFER, Memory
+from .memory import MISSED, MISSES_BEFORE_OFFER, Memory
 from .texts import detect_locale, say
 from .turn import Opinion, PendingTurn, SavedForm, TurnResult
 
@@ -206,6 +206,8 @@ class Assistant:
         if answer is None:
             return None
         after = self._remembered([answer], turn, memory.question or turn.text, "single_turn")
+        if intent == "unknown" and not talk.is_open:
+            return self._counted(after, turn)
         if intent == "ask_human":
             after.memory = after.memory.model_copy(update={"question": memory.question or turn.text})
         elif talk.is_open:
@@ -355,7 +357,7 @@ class Assistant:
     def _finished(self, answers: list[Answer], turn: PendingTurn, question: str, dialogue: str) -> TurnResult:
         """Answers to a question: the open form goes on, a guided service is offered, after two misses a person."""
         if turn.talk.is_open and not any(a.reply.kind == "crisis" for a in answers):
-            lost = all(a.verdict in (Verdict.HANDOFF_UNSURE, Verdict.CLARIFY_CHOICES, Verdict.CLARIFY_EMPTY) for a in answers)
+            lost = all(a.verdict in MISSED for a in answers)
             if lost and not is_question(turn.clean):
                 return self._not_understood(turn, question, dialogue)
             return self._with_reminder(answers, turn, question, dialogue, "form_continue")
@@ -386,6 +388,11 @@ class Assistant:
         memory = memory.model_copy(update={"choices": _all_choices(answers)})
         result = TurnResult(answers, memory, dialogue=dialogue)
         return offer_person(result, turn.locale) if memory.misses >= MISSES_BEFORE_OFFER else result
+
+    def _counted(self, result: TurnResult, turn: PendingTurn) -> TurnResult:
+        """A citizen who does not know what to say has got no further either."""
+        result.memory = result.memory.model_copy(update={"misses": turn.memory.misses + 1})
+        return offer_person(result, turn.locale) if result.memory.misses >= MISSES_BEFORE_OFFER else result
 
 
 def _command(move: FormMove, turn: PendingTurn, followed: bool) -> tuple[str | None, dict[str, str] | None]:

@@ -13,6 +13,8 @@ from .answer import Answer, Verdict, verdict_rows
 from .dialogue.form import FormState, topic_of
 
 MISSES_BEFORE_OFFER = 2
+MISSED = frozenset({Verdict.HANDOFF_UNSURE, Verdict.CLARIFY_CHOICES, Verdict.CLARIFY_EMPTY})
+"""what brings the citizen no further"""
 _REASONS = {
     Verdict.HANDOFF_UNSURE: "unsure",
     Verdict.CLARIFY_CHOICES: "unsure",
@@ -79,6 +81,5 @@ class Memory(BaseModel):
             update["last_answer"] = reply.id
         if reply.kind in ("answer", "redirect") and reply.entry_id:
             update |= {"topic_entry": reply.entry_id, "area": reply.area, "service": reply.service}
-        missed = answer.verdict in (Verdict.HANDOFF_UNSURE, Verdict.CLARIFY_CHOICES)
-        update["misses"] = self.misses + 1 if missed else 0
+        update["misses"] = self.misses + 1 if answer.verdict in MISSED else 0
         return self.model_copy(update=update)
