@@ -42,6 +42,8 @@ TURN_ENDS_S = 3
 """longer than the gateway waits for a turn"""
 PAUSES_S = (1, 2, 5, 10, 20, 30)
 STAGE_MINUTES = 40
+READY_WITHIN_S = 600
+"""what was published while nothing ran is indexed first"""
 
 
 class Stop(Exception):
@@ -56,7 +58,9 @@ def say(line: str) -> None:
 
 
 def child_environment(**more: str) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH")}
+    """PYTHONDONTWRITEBYTECODE is left out: without bytecode every start compiles all libraries anew, Rasa's for 15 seconds."""
+    left_out = ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+    kept = {k: v for k, v in os.environ.items() if k not in left_out}
     return {**kept, "PYTHONUTF8": "1", "TOKENIZERS_PARALLELISM": "false", "RASA_TELEMETRY_ENABLED": "false", **more}
 
 
@@ -297,9 +301,7 @@ def serve(options: argparse.Namespace) -> int:
         MINDA_RASA_URL=f"http://127.0.0.1:{rasa_port}" if rasa_python else "",
     )  # fmt: skip
     environment = {k: v for k, v in environment.items() if v or k != "MINDA_RASA_URL"}
-    say("▸ 准备数据（数据库、编码器、知识、索引）")
-    if subprocess.run([str(app_python), "-W", "ignore", "-m", "bot", "prepare"], env=environment, cwd=ROOT).returncode != 0:
-        raise Stop("准备数据没有成功，原因见上面几行。")
+    prepare(app_python, environment, data)
     gateway = Supervised(
         "网关", [str(app_python), "-m", "bot", "serve"], environment, data / "run" / "gateway.log"
     )
@@ -312,7 +314,7 @@ def serve(options: argparse.Namespace) -> int:
     try:
         for child in children:
             child.start()
-        if not wait_for(lambda: get(port, "/readyz")[0] == 200 or stopping.is_set(), 120, lambda: _tend(children)):
+        if not wait_for(lambda: get(port, "/readyz")[0] == 200 or stopping.is_set(), READY_WITHIN_S, lambda: _tend(children)):
             raise Stop(f"网关没有起来，日志在 {gateway.log}")
         _announce(lock, port, time.monotonic() - started)
         if not options.no_browser and sys.stdout.isatty():
@@ -324,6 +326,31 @@ def serve(options: argparse.Namespace) -> int:
             child.stop()
     say("已停止。")
     return 0
+
+
+def prepare(app_python: Path, environment: dict[str, str], data: Path) -> None:
+    """Skipped where the files that go into the data are those of the last time."""
+    stamp, wanted = data / "run" / "prepared", prepared_from(data)
+    if wanted and stamp.is_file() and stamp.read_text() == wanted:
+        return
+    say("▸ 准备数据（数据库、编码器、知识、索引）")
+    if subprocess.run([str(app_python), "-W", "ignore", "-m", "bot", "prepare"], env=environment, cwd=ROOT).returncode != 0:
+        raise Stop("准备数据没有成功，原因见上面几行。")
+    stamp.write_text(prepared_from(data))
+
+
+def prepared_from(data: Path) -> str:
+    """Of the content and the code that makes data of it, and of the settings; empty where a part of the data is missing."""
+    made = [data / "index" / "current", data / "rasa" / "project" / "domain.yml"]
+    if "MINDA_DATABASE_URL" not in os.environ:
+        made.append(data / "minda.db")
+    if not all(path.is_file() for path in made):
+        return ""
+    digest = hashlib.sha256(repr(sorted((k, v) for k, v in os.environ.items() if k.startswith("MINDA_"))).encode())
+    for folder in ("knowledge", "index", "bot"):
+        for path in sorted(p for p in (ROOT / folder).rglob("*") if p.suffix in (".py", ".yaml", ".yml")):
+            digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _tend(children: list[Supervised | Dialogue]) -> None:
@@ -485,7 +512,7 @@ def test(arguments: list[str]) -> int:
     rasa_python = ensure_rasa()
     ensure_system_packages()
     environment = child_environment(
-        MINDA_TEST_RASA_PYTHON=str(rasa_python or ""), OMP_NUM_THREADS="2", PYTHONDONTWRITEBYTECODE="1"
+        MINDA_TEST_RASA_PYTHON=str(rasa_python or ""), OMP_NUM_THREADS="2"
     )
     if arguments:
         return subprocess.run([python, "-m", "pytest", *arguments], env=environment, cwd=ROOT).returncode

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -117,27 +118,43 @@ def prepare(settings: Settings, progress: Progress) -> None:
         counts = load_content_files(parts)
         if counts.published or counts.withdrawn:
             progress(f"知识：发布 {counts.published} 项，撤下 {counts.withdrawn} 项")
-        snapshot = parts.snapshot()
-        bundle = load_current(settings.index_dir, parts.encoder_digest)
-        if bundle is None or bundle.snapshot != snapshot.version:
-            build_bundle(snapshot, parts.encoder, settings.index_dir, parts.cues, progress=progress)
+        snapshot = ensure_index(parts)
         compile_project(list(snapshot.scenarios.values()), settings.rasa_project_dir)
     finally:
         parts.database.close()
 
 
-def build_answerer(parts: Parts, encoding: EncodingService, engine: Engine | None = None) -> Answerer:
-    """Over the current bundle, unless another engine is given."""
-    engine = engine or load_engine(parts.snapshot(), parts.encoder, parts.settings.index_dir, parts.cues)
+def ensure_index(parts: Parts) -> Snapshot:
+    """What is published, once the index is built from it."""
+    snapshot, folder = parts.snapshot(), parts.settings.index_dir
+    bundle = load_current(folder, parts.encoder_digest)
+    if bundle is None or bundle.snapshot != snapshot.version:
+        build_bundle(snapshot, parts.encoder, folder, parts.cues, progress=parts.progress)
+    return snapshot
+
+
+def current_engine(parts: Parts) -> Engine:
+    bundle = load_current(parts.settings.index_dir, parts.encoder_digest)
+    engine = load_engine(parts.snapshot(), bundle, parts.cues) if bundle else None
     if engine is None:
         raise Refused("还没有索引。请先运行 minda build-index。")
+    return engine
+
+
+def build_answerer(parts: Parts, encoding: EncodingService, engine: Engine | None = None) -> Answerer:
+    """Over the current bundle, unless another engine is given."""
+    engine = engine or current_engine(parts)
     return Answerer(engine, encoding, parts.laws, parts.city, parts.taxonomy, parts.live)
 
 
 def build_service(settings: Settings) -> Service:
     parts = build_parts(settings)
+    with ThreadPoolExecutor(1) as aside:  # both take a second, mostly outside Python
+        encoder = aside.submit(load_encoder, settings.encoder, settings.encoder_dir, settings.encoder_threads)
+        engine = current_engine(parts)
+        parts.encoder = encoder.result()
     encoding = EncodingService(parts.encoder)
-    current = {"answerer": build_answerer(parts, encoding)}
+    current = {"answerer": build_answerer(parts, encoding, engine)}
     dialogue = (
         RasaClient(settings.rasa_url, settings.secret, settings.rasa_timeout_s) if settings.rasa_url else None
     )
@@ -155,6 +172,9 @@ def build_service(settings: Settings) -> Service:
         current["answerer"] = build_answerer(parts, encoding, engine)
         compile_project(list(current["answerer"].engine.snapshot.scenarios.values()), settings.rasa_project_dir)
 
+    if engine.search.bundle.snapshot != engine.snapshot.version:  # published while nothing ran
+        ensure_index(parts)
+        renew(same_index=False)
     service.renew = renew
     service.models = lambda: models_behind(current["answerer"].engine.search.bundle, settings.rasa_dir)
     return service

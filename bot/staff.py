@@ -6,6 +6,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 import sqlalchemy as sa
 from pwdlib import PasswordHash
@@ -21,7 +22,11 @@ FAILURES = 5
 LOCKED_FOR = timedelta(minutes=15)
 MIN_PASSWORD_CHARS = 10
 _hasher = PasswordHash.recommended()
-_DUMMY = _hasher.hash("nobody has this password")
+
+
+@cache
+def _nobodys_hash() -> str:
+    return _hasher.hash("nobody has this password")
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ def add_staff(connection: Connection, name: str, password: str, roles: list[str]
 def password_fits(connection: Connection, name: str, password: str) -> bool:
     """Slow on purpose, so it runs beside the writer; an unknown name costs the same."""
     row = connection.execute(sa.select(staff.c.password_hash).where(staff.c.name == name)).first()
-    fits = _hasher.verify(password, row.password_hash if row else _DUMMY)
+    fits = _hasher.verify(password, row.password_hash if row else _nobodys_hash())
     return row is not None and fits
 
 

@@ -12,7 +12,7 @@ from .encoder import Encoder
 from .passages import Passage
 
 Floats = NDArray[np.float32]
-CHUNK = 256
+CHUNK = 512
 
 
 def build_vectors(

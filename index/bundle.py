@@ -21,7 +21,7 @@ from .passages import Passage
 from .vectors import VectorIndex
 
 Floats = NDArray[np.float32]
-SCHEMA = 3
+SCHEMA = 4
 POINTER = "current"
 MANIFEST = "manifest.json"
 KEPT = 3
@@ -44,7 +44,7 @@ class IndexBundle:
 
 def write_bundle(
     root: Path, *, snapshot: str, encoder: str, passages: list[Passage], vectors: Floats,
-    extra: Callable[[Path], None] = lambda folder: None,
+    lexical: LexicalIndex | None = None, extra: Callable[[Path], None] = lambda folder: None,
 ) -> Path:  # fmt: skip
     """Builds the bundle's folder completely aside, then renames it. `extra` adds the files of a trained model."""
     if vectors.shape[0] != len(passages) or not np.isfinite(vectors).all():
@@ -54,7 +54,7 @@ def write_bundle(
     aside.mkdir(parents=True)
     np.save(aside / "vectors.npy", vectors)
     VectorIndex.build(vectors).save(aside / "vectors.faiss")
-    LexicalIndex.build([p.text for p in passages]).save(aside / "lexical.npz")
+    (lexical or LexicalIndex.build([p.text for p in passages])).save(aside / "lexical.npz")
     (aside / "passages.json").write_text(
         json.dumps([[p.entry_id, p.role, p.text] for p in passages], ensure_ascii=False), encoding="utf-8"
     )

@@ -6,8 +6,11 @@ farther from the examples than they do from each other) and with its whole entry
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +28,8 @@ EVERY = 3
 WEIGHTS = (1.0, 0.5 * EVERY, UNKNOWN_SHARE * EVERY)
 BLOCK = 512
 """questions whose cosines to all passages are computed at once"""
+MANY, MOST_PROCESSES = 3000, 8
+"""so many questions are worth starting processes for, and how many of those at most"""
 
 
 @dataclass(frozen=True)
@@ -68,44 +73,83 @@ class Cases:
 def build_cases(
     corpus: Corpus, log_p: Floats, bm25_scores: Callable[[str], Floats], find_cues: Callable[[str], Cues], seed: int
 ) -> Cases:
-    """log_p (questions, entries): out-of-fold log-probabilities, along the corpus's questions."""
-    rng = np.random.default_rng(seed)
-    asked = np.flatnonzero(corpus.role == QUESTION)
-    hides = [range(len(HIDES)) if number % EVERY == 0 else (0,) for number in range(len(asked))]
-    rows_asked = np.repeat(asked, [len(h) for h in hides])
-    n = len(rows_asked)
-    cases = Cases(
-        row=rows_asked, entry=corpus.entry_of[rows_asked], hides=np.array([h for of in hides for h in of], dtype=np.int64),
-        candidates=np.full((n, CANDIDATES), -1),
-        values=np.zeros((n, CANDIDATES, len(CANDIDATE_FEATURES)), dtype=np.float32),
-        overall=np.zeros((n, len(GLOBAL_FEATURES)), dtype=np.float32), right=np.full(n, -1),
-    )  # fmt: skip
-    hidden = np.zeros(len(corpus.texts), dtype=bool)
-    at = 0
-    for number, row in enumerate(asked.tolist()):
-        if number % BLOCK == 0:
-            block = corpus.vectors[asked[number : number + BLOCK]] @ corpus.vectors.T
-        text, vector, entry = corpus.texts[row], corpus.vectors[row], int(corpus.entry_of[row])
-        cues, own = find_cues(text), corpus.rows_of(entry)
-        found = find_top(block[number % BLOCK], bm25_scores(text), corpus, spare=len(own))
-        siblings = own[(own != row) & (corpus.role[own] == QUESTION)]
-        half = np.append(rng.choice(siblings, size=len(siblings) // 2, replace=False), row)
-        for rows in [(np.array([row]), half, own)[h] for h in hides[number]]:
-            p = log_p[number]
-            if rows is own:
-                p = p.copy()
-                p[entry] = -50.0
-                p -= np.log(np.exp(p).sum())
-            hidden[rows] = True
-            table = build_features(vector, text, without(found, hidden), p, corpus, cues, hidden)
-            hidden[rows] = False
-            count = len(table.candidates)
-            cases.candidates[at, :count], cases.values[at, :count], cases.overall[at] = table.candidates, table.values, table.overall
-            match = np.flatnonzero(table.candidates == entry)
-            if len(match) and rows is not own:
-                cases.right[at] = match[0]
-            at += 1
-    return cases
+    """log_p (questions, entries): out-of-fold log-probabilities, along the corpus's questions. Many questions are asked
+    by several processes: the features of one are small NumPy steps, which threads would do one after the other."""
+    asker = Asker(corpus, bm25_scores, find_cues, seed)
+    starts = range(0, len(log_p), BLOCK)
+    processes = min(os.cpu_count() or 1, MOST_PROCESSES)
+    if processes == 1 or len(log_p) < MANY:
+        return _joined([asker.ask(start, log_p[start : start + BLOCK]) for start in starts])
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_begin, initargs=(asker,))
+    with pool:
+        return _joined([future.result() for future in [pool.submit(_ask, s, log_p[s : s + BLOCK]) for s in starts]])
+
+
+def _joined(parts: list[Cases]) -> Cases:
+    return Cases(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Cases)))
+
+
+_asker: Asker | None = None
+"""of a process that was started to ask"""
+
+
+def _begin(asker: Asker) -> None:
+    global _asker
+    _asker = asker
+
+
+def _ask(start: int, log_p: Floats) -> Cases:
+    assert _asker is not None
+    return _asker.ask(start, log_p)
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Asks the corpus's own questions; another process gets a copy of it once."""
+
+    corpus: Corpus
+    bm25_scores: Callable[[str], Floats]
+    find_cues: Callable[[str], Cues]
+    seed: int
+
+    def ask(self, start: int, log_p: Floats) -> Cases:
+        """The cases of the questions number start, start + 1 … (as many as log_p has rows)."""
+        corpus = self.corpus
+        asked = np.flatnonzero(corpus.role == QUESTION)[start : start + len(log_p)]
+        dense = corpus.vectors[asked] @ corpus.vectors.T
+        hides = [range(len(HIDES)) if number % EVERY == 0 else (0,) for number in range(start, start + len(asked))]
+        rows_asked = np.repeat(asked, [len(h) for h in hides])
+        n = len(rows_asked)
+        cases = Cases(
+            row=rows_asked, entry=corpus.entry_of[rows_asked], hides=np.array([h for of in hides for h in of], dtype=np.int64),
+            candidates=np.full((n, CANDIDATES), -1),
+            values=np.zeros((n, CANDIDATES, len(CANDIDATE_FEATURES)), dtype=np.float32),
+            overall=np.zeros((n, len(GLOBAL_FEATURES)), dtype=np.float32), right=np.full(n, -1),
+        )  # fmt: skip
+        hidden = np.zeros(len(corpus.texts), dtype=bool)
+        at = 0
+        for number, row in enumerate(asked.tolist()):
+            text, vector, entry = corpus.texts[row], corpus.vectors[row], int(corpus.entry_of[row])
+            cues, own = self.find_cues(text), corpus.rows_of(entry)
+            found = find_top(dense[number], self.bm25_scores(text), corpus, spare=len(own))
+            siblings = own[(own != row) & (corpus.role[own] == QUESTION)]
+            drawn = np.random.default_rng((self.seed, row)).choice(siblings, size=len(siblings) // 2, replace=False)
+            for rows in [(np.array([row]), np.append(drawn, row), own)[h] for h in hides[number]]:
+                p = log_p[number]
+                if rows is own:
+                    p = p.copy()
+                    p[entry] = -50.0
+                    p -= np.log(np.exp(p).sum())
+                hidden[rows] = True
+                table = build_features(vector, text, without(found, hidden), p, corpus, cues, hidden)
+                hidden[rows] = False
+                count = len(table.candidates)
+                cases.candidates[at, :count], cases.values[at, :count], cases.overall[at] = table.candidates, table.values, table.overall
+                match = np.flatnonzero(table.candidates == entry)
+                if len(match) and rows is not own:
+                    cases.right[at] = match[0]
+                at += 1
+        return cases
 
 
 def find_top(dense: Floats, bm25: Floats, corpus: Corpus, hidden: NDArray[np.bool_] | None = None, spare: int = 0) -> Found:

@@ -6,8 +6,10 @@ answering (nothing hidden), so both see the same features.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,12 +61,11 @@ class Corpus:
     """(n,), all rows, an entry's rows side by side"""
     bounds: Ints = field(init=False)
     """(entries + 1,), where each entry's rows begin in rows_by_entry"""
-    grams: GramTable = field(init=False)
+    grams: GramTable
 
     def __post_init__(self) -> None:
         self.rows_by_entry = np.argsort(self.entry_of, kind="stable")
         self.bounds = np.searchsorted(self.entry_of[self.rows_by_entry], np.arange(len(self.entry_ids) + 1))
-        self.grams = GramTable(self.texts)
 
     def rows_of(self, entry: int) -> Ints:
         return self.rows_by_entry[self.bounds[entry] : self.bounds[entry + 1]]
@@ -81,13 +82,28 @@ class Corpus:
 class GramTable:
     """Pairs of characters of every text as numbers: how much two texts share is then a sum over an array."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, grams: Sequence[str], counts: Ints, flat: NDArray[np.int32]) -> None:
+        """Every pair there is; how many each text has; the texts' pairs, one text after the other."""
+        self._number = {gram: i for i, gram in enumerate(grams)}
+        self._counts, self._flat = counts, flat
+        self._starts = np.concatenate([[0], np.cumsum(counts)])
+
+    @classmethod
+    def build(cls, texts: Sequence[str]) -> GramTable:
         sets = [bigrams(t) for t in texts]
-        self._number = {gram: i for i, gram in enumerate(sorted(frozenset().union(*sets)))}
-        self._counts = np.array([len(s) for s in sets], dtype=np.int64)
-        self._starts = np.concatenate([[0], np.cumsum(self._counts)])
-        flat = (self._number[gram] for grams in sets for gram in grams)
-        self._flat = np.fromiter(flat, dtype=np.int32, count=int(self._starts[-1]))
+        number = {gram: i for i, gram in enumerate(sorted(frozenset().union(*sets)))}
+        counts = np.array([len(s) for s in sets], dtype=np.int64)
+        flat = np.fromiter((number[gram] for grams in sets for gram in grams), dtype=np.int32, count=int(counts.sum()))
+        return cls(list(number), counts, flat)
+
+    def save(self, path: Path) -> None:
+        grams = np.frombuffer(json.dumps(list(self._number), ensure_ascii=False).encode(), dtype=np.uint8)
+        np.savez(path, grams=grams, counts=self._counts, flat=self._flat)
+
+    @classmethod
+    def load(cls, path: Path) -> GramTable:
+        with np.load(path) as stored:
+            return cls(json.loads(stored["grams"].tobytes().decode()), stored["counts"], stored["flat"])
 
     def overlap(self, text: str, rows: Ints) -> Floats:
         """(rows,), |shared| / |either| of the text's pairs and each row's."""

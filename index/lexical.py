@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -41,30 +41,24 @@ class LexicalIndex:
 
     @classmethod
     def build(cls, texts: Sequence[str]) -> LexicalIndex:
-        bags = [Counter(grams(t)) for t in texts]
-        lengths = np.array([sum(bag.values()) for bag in bags], dtype=np.float32)
-        mean = float(lengths.mean()) or 1.0
-        frequency = Counter(g for bag in bags for g in bag)
+        numbers: dict[str, int] = {}
+        bags = [[numbers.setdefault(g, len(numbers)) for g in grams(t)] for t in texts]
+        lengths = np.array([len(bag) for bag in bags], dtype=np.int64)
+        height = max(1, len(bags))
+        pairs = np.repeat(np.arange(len(bags)), lengths) + height * np.fromiter(chain.from_iterable(bags), np.int64, lengths.sum())
+        pairs, times = np.unique(pairs, return_counts=True)  # by gram, then by row
+        frequency = np.bincount(pairs // height, minlength=len(numbers))
         limit = max(50, COMMON_SHARE * len(texts))
-        kept = sorted(g for g, n in frequency.items() if n <= MOST_PASSAGES and (len(g) > 1 or n <= limit))
-        vocabulary = {g: i for i, g in enumerate(kept)}
-        idf = np.array([np.log1p((len(texts) - frequency[g] + 0.5) / (frequency[g] + 0.5)) for g in kept], dtype=np.float32)
-        postings: list[list[tuple[int, float]]] = [[] for _ in kept]
-        for row, bag in enumerate(bags):
-            penalty = K1 * (1 - B + B * lengths[row] / mean)
-            for gram, times in bag.items():
-                column = vocabulary.get(gram)
-                if column is not None:
-                    postings[column].append((row, float(idf[column] * times * (K1 + 1) / (times + penalty))))
-        starts = np.concatenate([[0], np.cumsum([len(p) for p in postings])]).astype(np.int64)
-        flat = [pair for posting in postings for pair in posting]
-        return cls(
-            vocabulary,
-            starts,
-            np.array([row for row, _ in flat], dtype=np.int32),
-            np.array([weight for _, weight in flat], dtype=np.float32),
-            len(texts),
-        )
+        single = np.array([len(g) == 1 for g in numbers], dtype=bool)
+        kept = (frequency <= MOST_PASSAGES) & (~single | (frequency <= limit))
+        chosen = kept[pairs // height]
+        column, row = np.divmod(pairs[chosen], height)
+        idf = np.log1p((len(texts) - frequency + 0.5) / (frequency + 0.5))
+        penalty = K1 * (1 - B + B * lengths / max(1.0, lengths.sum() / height))
+        weights = idf[column] * times[chosen] * (K1 + 1) / (times[chosen] + penalty[row])
+        vocabulary = {g: i for i, g in enumerate(g for g, keep in zip(numbers, kept, strict=True) if keep)}
+        starts = np.concatenate([[0], np.cumsum(frequency[kept])]).astype(np.int64)
+        return cls(vocabulary, starts, row.astype(np.int32), weights.astype(np.float32), len(texts))
 
     def scores(self, text: str) -> Floats:
         """(n,) BM25 of the normalised text against every passage."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import socket
@@ -59,15 +60,29 @@ def small_data(encoder_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="session")
 def full_data(encoder_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The knowledge that ships, published and indexed; MINDA_TEST_DATA names a prepared folder to copy instead."""
-    data = tmp_path_factory.mktemp("full")
-    if prepared := os.environ.get("MINDA_TEST_DATA"):
-        return copy_data(Path(prepared).resolve(), data)
+    """The knowledge that ships, published and indexed: built once for content and code as they are, and copied.
+    MINDA_TEST_DATA names another prepared folder to copy instead."""
+    prepared = Path(os.environ.get("MINDA_TEST_DATA") or BUILD / "full").resolve()
+    if "MINDA_TEST_DATA" not in os.environ:
+        build_full_data(encoder_dir, prepared)
+    return copy_data(prepared, tmp_path_factory.mktemp("full"))
+
+
+def build_full_data(encoder_dir: Path, data: Path) -> None:
+    digest = hashlib.sha256((encoder_dir / "stamp.json").read_bytes())
+    for folder in ("knowledge", "index", "bot"):
+        for path in sorted(p for p in (ROOT / folder).rglob("*") if p.suffix in (".py", ".yaml")):
+            digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    stamp = data / "stamp"
+    if stamp.is_file() and stamp.read_text() == digest.hexdigest():
+        return
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True)
     (data / "encoder").symlink_to(encoder_dir)
     for command in ("load-content", "build-index"):
-        done = run_minda(data, command)
+        done = run_minda(data, command, timeout=600)
         assert done.returncode == 0, done.stdout + done.stderr
-    return data
+    stamp.write_text(digest.hexdigest())
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +96,7 @@ def copy_data(source: Path, target: Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     (target / "encoder").symlink_to((source / "encoder").resolve())
     shutil.copytree(source / "index", target / "index")
-    for name in ("minda.db", "minda.db-wal", "minda.db-shm"):
+    for name in ("minda.db", "minda.db-wal", "minda.db-shm", "leave_one_out_misses.jsonl"):
         if (source / name).exists():
             shutil.copy(source / name, target / name)
     return target

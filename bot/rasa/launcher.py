@@ -34,6 +34,13 @@ os.environ.setdefault("RASA_TELEMETRY_ENABLED", "false")
 os.environ.setdefault("SANIC_REGISTER", "false")
 
 
+def import_quickly() -> None:
+    """TensorFlow Lite's converter would load jax, a second a start; skops, which reads the classifier, looks 765 names up
+    in every module there is, seconds once TensorFlow is among them."""
+    sys.modules["jax"] = None  # type: ignore[assignment]
+    import skops.io  # noqa: F401
+
+
 def patch_actions() -> None:
     import jsonschema
     import rasa.core.actions.action as action
@@ -140,6 +147,7 @@ def main() -> None:
     model, port = Path(sys.argv[1]), int(sys.argv[2])
     project = Path(__file__).parent
     sys.path.insert(0, str(project))
+    import_quickly()
     import rasa
 
     if rasa.__version__ != VERSION:

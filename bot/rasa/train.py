@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from launcher import import_quickly
+
 HERE = Path(__file__).parent
 MODEL = "minda"
 ENCODER_WITHIN_S = 180
@@ -55,6 +57,7 @@ def main() -> None:
         return
     wait_for_encoder(os.environ["MINDA_ENCODE_URL"])
     sys.path.insert(0, str(HERE))
+    import_quickly()
     from rasa.model_training import train
 
     os.chdir(project)

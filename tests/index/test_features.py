@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from index.cases import find_top
-from index.features import CANDIDATE_FEATURES, NEGATIVE, Corpus, Cues, bigrams, build_features
+from index.features import CANDIDATE_FEATURES, NEGATIVE, Corpus, Cues, GramTable, bigrams, build_features
 
 WORDS = ("低保", "婚姻", "火化", "养老", "收养", "材料", "几天", "多少钱", "在哪", "条件")
 
@@ -15,14 +15,16 @@ def make_corpus(entries=40, per_entry=9, seed=0) -> Corpus:
     rng = np.random.default_rng(seed)
     count = entries * per_entry
     vectors = rng.normal(size=(count, 32)).astype(np.float32)
+    texts = ["".join(rng.choice(WORDS, 4)) for _ in range(count)]
     return Corpus(
         vectors=vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
         entry_of=rng.permutation(np.repeat(np.arange(entries), per_entry)),
         role=rng.choice(4, count, p=[0.1, 0.1, 0.7, 0.1]),
-        texts=["".join(rng.choice(WORDS, 4)) for _ in range(count)],
+        texts=texts,
         entry_ids=[f"e{n}" for n in range(entries)],
         kinds=rng.integers(0, 5, entries), areas=rng.integers(0, 20, entries), services=rng.integers(0, 21, entries),
         aspects=[frozenset(rng.choice(["fee", "office", "materials"], rng.integers(0, 3))) for _ in range(entries)],
+        grams=GramTable.build(texts),
     )  # fmt: skip
 
 

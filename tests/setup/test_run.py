@@ -129,12 +129,9 @@ def test_a_child_that_dies_is_started_again_after_a_pause(tmp_path, monkeypatch)
     assert child.process.poll() is not None
 
 
-def test_the_service_starts_restarts_its_gateway_and_leaves_no_orphan(small_data, tmp_path):
-    data = copy_data(small_data, tmp_path / "data")
+def test_the_service_starts_restarts_its_gateway_and_leaves_no_orphan(full_data, tmp_path):
+    data = copy_data(full_data, tmp_path / "data")
     port = free_port()
-    import shutil
-
-    shutil.rmtree(data / "index")
     launcher = subprocess.Popen(
         [sys.executable, str(ROOT / "run.py"), "--data", str(data), "--port", str(port), "--no-browser", "--no-rasa"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path,
