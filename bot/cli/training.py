@@ -37,7 +37,7 @@ def train(seed: Seed = 0, data: Data = None) -> None:
         bundle = load_current(parts.settings.index_dir, parts.encoder.digest)
         if bundle is None or bundle.snapshot != parts.snapshot().version:
             raise Refused("索引不是按现在的知识建的。请先运行 minda build-index。")
-        _build(parts, seed=seed)
+        _build(parts, seed=seed, retrain=True)
     finally:
         parts.database.close()
 
