@@ -17,7 +17,7 @@ from .answering.courtesy import COURTESY_CHARS, courtesy_answer
 from .answering.screen import find_crisis
 from .dialogue.client import DialogueResult, RasaClient, guard_slash
 from .dialogue.compiler import INFORM, LEAVES, MOVES, in_rasa, slot_name
-from .dialogue.followups import standing_alone, with_matter
+from .dialogue.followups import going_back, standing_alone, with_matter
 from .dialogue.form import FormState, topic_of
 from .dialogue.form_talk import CONTROLS, LEAVING, FormMove, FormTalk
 from .dialogue.guided import ANSWER, CONTROL, REOPEN, SCENARIO, GuidedServices, find_code
@@ -37,6 +37,8 @@ WHYS = ("other", "unclear", "wrong", "missing")
 WHY_CHARS = 60
 START = "start_"
 START_CHARS = 40
+BESIDE, BESIDE_CHARS = frozenset({Verdict.ANSWER_CHECK, Verdict.DECLINE_SMALL_TALK}), 8
+"""a statement so short that only gets one of these was meant for the form that is open"""
 FindForm = Callable[[str], Awaitable[FormState | None]]
 
 
@@ -154,7 +156,13 @@ class Assistant:
     def _make_stand_alone(self, turn: PendingTurn) -> None:
         """Rewrites a question that leans on the one before."""
         answerer = self._answerer()
-        alone = None if turn.talk.is_open else standing_alone(turn.clean, turn.memory.question, answerer.taxonomy)
+        if turn.talk.is_open:
+            return
+        back = going_back(turn.clean)
+        if back is not None and (memory := turn.memory.returned()):
+            turn.memory, alone = memory, back or memory.question
+        else:
+            alone = standing_alone(turn.clean, turn.memory.question, answerer.taxonomy)
         if alone:
             turn.text = turn.clean = alone
 
@@ -357,8 +365,8 @@ class Assistant:
     def _finished(self, answers: list[Answer], turn: PendingTurn, question: str, dialogue: str) -> TurnResult:
         """Answers to a question: the open form goes on, a guided service is offered, after two misses a person."""
         if turn.talk.is_open and not any(a.reply.kind == "crisis" for a in answers):
-            lost = all(a.verdict in MISSED for a in answers)
-            if lost and not is_question(turn.clean):
+            beside = MISSED if len(turn.clean) > BESIDE_CHARS else MISSED | BESIDE
+            if all(a.verdict in beside for a in answers) and not is_question(turn.clean):
                 return self._not_understood(turn, question, dialogue)
             return self._with_reminder(answers, turn, question, dialogue, "form_continue")
         offered = [self._offering_guidance(a, turn) for a in answers]
@@ -383,7 +391,7 @@ class Assistant:
 
     def _remembered(self, answers: list[Answer], turn: PendingTurn, question: str, dialogue: str) -> TurnResult:
         memory = turn.memory
-        for answer in answers:
+        for answer in sorted(answers, key=lambda a: a.reply.kind == "crisis"):  # its offer of a person stays open
             memory = memory.after(answer, question)
         memory = memory.model_copy(update={"choices": _all_choices(answers)})
         result = TurnResult(answers, memory, dialogue=dialogue)

@@ -13,6 +13,7 @@ from .answer import Answer, Verdict, verdict_rows
 from .dialogue.form import FormState, topic_of
 
 MISSES_BEFORE_OFFER = 2
+MOST_TOPICS = 3
 MISSED = frozenset({Verdict.HANDOFF_UNSURE, Verdict.CLARIFY_CHOICES, Verdict.CLARIFY_EMPTY})
 """what brings the citizen no further"""
 _REASONS = {
@@ -23,12 +24,25 @@ _REASONS = {
 }
 
 
+class Topic(BaseModel):
+    """What the conversation was about before it turned to something else."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    topic_entry: str
+    area: str | None
+    service: str | None
+    question: str | None
+
+
 class Memory(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     topic_entry: str | None = None
     area: str | None = None
     service: str | None = None
+    earlier: tuple[Topic, ...] = ()
+    """latest first"""
     choices: dict[str, str] = {}
     """choice id → label, as last offered"""
     offered_person: bool = False
@@ -64,6 +78,19 @@ class Memory(BaseModel):
             found.append(taxonomy.area_by_code[self.area].name)
         return found
 
+    def returned(self) -> Memory | None:
+        """As it was about the topic before; None where there was only one."""
+        if not self.earlier:
+            return None
+        back, *others = self.earlier
+        return self.model_copy(update={**back.model_dump(), "earlier": self._left_behind(tuple(others))})
+
+    def _left_behind(self, others: tuple[Topic, ...]) -> tuple[Topic, ...]:
+        if self.topic_entry is None:
+            return others
+        left = Topic(topic_entry=self.topic_entry, area=self.area, service=self.service, question=self.question)
+        return (left, *others)[:MOST_TOPICS]
+
     def after(self, answer: Answer, question: str) -> Memory:
         """The memory once this answer has been given."""
         reply = answer.reply
@@ -80,6 +107,8 @@ class Memory(BaseModel):
         if reply.kind in ("answer", "redirect", "handoff", "crisis") or answer.verdict is Verdict.SCENARIO_RESULT:
             update["last_answer"] = reply.id
         if reply.kind in ("answer", "redirect") and reply.entry_id:
+            if (reply.area, reply.service) != (self.area, self.service):
+                update["earlier"] = self._left_behind(self.earlier)
             update |= {"topic_entry": reply.entry_id, "area": reply.area, "service": reply.service}
         update["misses"] = self.misses + 1 if answer.verdict in MISSED else 0
         return self.model_copy(update=update)

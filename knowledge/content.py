@@ -16,7 +16,7 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 Kind = Literal["answer", "redirect", "handoff", "decline", "crisis"]
 Crisis = Literal[
-    "self_harm", "domestic_violence", "child", "missing", "trafficking", "danger", "sexual_violence", "elder"
+    "self_harm", "other_self_harm", "domestic_violence", "child", "missing", "trafficking", "danger", "sexual_violence", "elder"
 ]
 Track = Literal["complaint", "report", "suggestion", "information_request", "case"]
 Audience = Literal["citizen", "organisation", "institution"]

@@ -18,6 +18,7 @@ from knowledge.taxonomy import Taxonomy
 
 from ..answer import Answer, Question, Verdict, make_reply
 from ..dialogue.guided import GuidedServices
+from ..dialogue.reading import is_question
 from ..encoding import EncodingService
 from ..memory import Memory
 from ..texts import detect_locale, say
@@ -32,6 +33,7 @@ from .screen import Screen
 from .variants import follow_up_variants, may_follow_up, search_variants, split_parts
 
 CACHE_SIZE = 4096
+AFTER_HELP = (Verdict.ANSWER_DIRECT, Verdict.REDIRECT_DEPARTMENT)
 
 
 class Answerer:
@@ -53,7 +55,7 @@ class Answerer:
         self.guided = GuidedServices(engine.snapshot, laws, city, taxonomy, is_live)
         self._is_live = is_live
         self._composer = Composer(engine.snapshot, laws, city)
-        self._screen = Screen(self._composer, _safety_texts(engine))
+        self._screen = Screen(self._composer, _safety_texts(engine), engine.reviewed)
         self._steps: Sequence[Step] = (
             self._screen,
             Retrieve(engine),
@@ -86,10 +88,10 @@ class Answerer:
     ) -> list[Answer]:
         parts = split_parts(clean)
         if len(parts) > 1 and self._screen_only(text, clean, on, locale) is None:
-            answers = [await self._run(text, part, on, locale, topics, said) for part in parts]
+            answers = [a for part in parts for a in await self._run(text, part, on, locale, topics, said)]
             if _all_answered(answers):
                 return answers
-        return [await self._run(text, clean, on, locale, topics, said)]
+        return await self._run(text, clean, on, locale, topics, said)
 
     def _topics(self, clean: str, memory: Memory | None) -> tuple[tuple[str, ...], str | None]:
         """What a text without a topic may be about, and the entry that was shown last."""
@@ -99,7 +101,8 @@ class Answerer:
 
     async def _run(
         self, text: str, clean: str, on: date, locale: str, topics: tuple[str, ...] = (), said: str | None = None
-    ) -> Answer:
+    ) -> list[Answer]:
+        """One Answer; two where urgent help comes first and the question about it has an answer that is sure."""
         draft = Draft(Question(text, on, locale=locale), clean)
         if topics:
             draft.variants, draft.carried = follow_up_variants(clean, topics)
@@ -108,7 +111,11 @@ class Answerer:
             draft.variants = search_variants(clean)
         with draft.timed("encode"):
             draft.vectors = await self._encoding.encode(draft.variants)
-        return run_steps(self._steps, draft)
+        answer = run_steps(self._steps, draft)
+        if not draft.trace.get("crisis") or not is_question(clean):
+            return [answer]
+        asked = run_steps(self._steps[1:], draft)
+        return [answer, asked] if asked.verdict in AFTER_HELP else [answer]
 
     def _screen_only(self, text: str, clean: str, on: date, locale: str) -> Answer | None:
         return self._screen(Draft(Question(text, on, locale=locale), clean))

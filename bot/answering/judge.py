@@ -18,6 +18,8 @@ from .retrieve import Engine
 CRISIS_MASS, CRISIS_FIRST = 0.5, 0.3
 """together, the safety texts' probability from which urgent help comes first, less where one of them is the likeliest
 entry of all: missing one is worse than one too many"""
+CRISIS_CHARS, CRISIS_SHORT = 5, 0.9
+"""fewer characters than that say too little for those: only the screen's words or an example question do then"""
 CLARIFY_FLOOR, FURTHER_CHOICE = 0.12, 0.05
 MAX_CHOICES = 3
 FORMULAIC = ("decline", "crisis")
@@ -47,6 +49,8 @@ class Judge:
         candidates = self._allowed(draft)
         crisis = [c for c in candidates if c.entry.kind == "crisis"]
         needed = CRISIS_FIRST if crisis and crisis[0] is candidates[0] else CRISIS_MASS
+        if sum(ch.isalnum() for ch in draft.text) < CRISIS_CHARS:
+            needed = CRISIS_SHORT
         if sum(c.probability for c in crisis) >= needed:
             return self._composer.compose(draft, crisis[0], "direct")
         if not candidates:

@@ -73,9 +73,13 @@ class Engine:
         questions = np.flatnonzero(self.corpus.role == ROLES.index("question"))
         return {_bare(self.corpus.texts[int(i)]): self.corpus.entry_ids[int(self.corpus.entry_of[i])] for i in questions}
 
+    def reviewed(self, text: str) -> str | None:
+        """The entry that has the normalised text as an example question."""
+        return self.asked.get(_bare(text))
+
     def rank(self, text: str, vector: Floats) -> tuple[dict[str, float], float]:
         """entry id → probability, and the probability of none of them. A reviewed example question is its entry's."""
-        if known := self.asked.get(_bare(text)):
+        if known := self.reviewed(text):
             return {known: 1.0}, 0.0
         log_p = self.classifier.log_probabilities(vector[None, :])[0]
         table = build_features(vector, text, self.search(text, vector), log_p, self.corpus, self.cues(text))

@@ -18,6 +18,11 @@ _CORRECTS = re.compile(
 _OTHER_TOPIC = re.compile(
     r"^(?:那|那么|那要是|那如果|如果是|要是|换成|换|还有|那换成)?(?P<what>.{2,12}?)(?:的话)?(?:呢|又怎么样|怎么样)[?？]?$"
 )
+_GOES_BACK = re.compile(
+    r"^(?:好的?|嗯|那|我?还是|我?再|我们?)?(?:(?:回到|说回|问回|回头说|接着说|接着问|再说|再问|继续说)(?:一?下)?(?:我?(?:刚才|刚刚))?"
+    r"|(?=前面|之前|先前|一开始|最开始|上一个))(?:我?(?:刚才|刚刚|前面|之前|先前|一开始|最开始|最早|上一个))(?:我?(?:问|说|讲|聊)过?的?)?"
+    r"(?:那|的|这)?(?:个|件|种)?(?:事情?|问题|话题|情况)?(?:吧|了|啊)?(?:$|[，,。\s]+|(?=要|还|能|怎|多|去|需|是|可|有))(?P<rest>.*)$"
+)
 _TAIL = re.compile(r"(?:[，,]?不是.*|的事|这个|[，,。!！?？吧啊呀哦]+)$")
 STANDS_ALONE_CHARS = 10
 SHORT_CHARS = 14
@@ -37,6 +42,12 @@ def standing_alone(clean: str, previous: str | None, taxonomy: Taxonomy) -> str 
     if other and previous and _topic_in(other["what"], taxonomy):
         return _with_topic(normalise(previous), other["what"], taxonomy)
     return None
+
+
+def going_back(clean: str) -> str | None:
+    """What is asked about the topic before (说回前面那个，要带什么 → 要带什么), empty where it is only named; None otherwise."""
+    found = _GOES_BACK.match(clean)
+    return found["rest"].strip(" ，,。.!！?？") if found else None
 
 
 def with_matter(clean: str, matter: str | None, taxonomy: Taxonomy) -> str | None:

@@ -11,7 +11,7 @@ from knowledge.conditions import is_true
 from knowledge.content import Outcome, Scenario, ScenarioQuestion
 from knowledge.scenarios import next_step, skipped_questions
 
-from .reading import read_choice, read_text
+from .reading import read_choice, read_text, says_only
 
 UNKNOWN_CHOICE = "unknown"
 """a choice with this id means the same as 不知道"""
@@ -80,6 +80,11 @@ def take_text(scenario: Scenario, state: FormState, text: str) -> FormState | No
     open_questions = [q for q in scenario.questions if q.id not in state.answers and q is not asked]
     found = read_text(text, asked, open_questions, lambda known: _skipped(scenario, {**state.answers, **known}))
     return _answered(scenario, state, found) if found else None
+
+
+def says_again(scenario: Scenario, state: FormState, text: str) -> bool:
+    """Whether the normalised text only repeats an answer that was given."""
+    return any(says_only(q, state.answers[q.id], text) for q in scenario.questions if q.id in state.answers)
 
 
 def correct_text(scenario: Scenario, state: FormState, text: str) -> FormState | None:

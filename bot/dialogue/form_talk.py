@@ -114,8 +114,9 @@ class FormTalk:
         labels = {c: label for c, label in self._memory.choices.items() if c.startswith(ANSWER)}
         if self._locale == "en" and (chosen := read_label(clean, labels)):
             return self.choose(chosen)
-        move = self._informed(form.take_text(self.scenario, self.state, clean))
-        return replace(move, aside=questions_in(clean)) if move else None
+        if move := self._informed(form.take_text(self.scenario, self.state, clean)):
+            return replace(move, aside=questions_in(clean))
+        return self.control("continue") if form.says_again(self.scenario, self.state, clean) else None
 
     def show(self, move: FormMove) -> tuple[Answer, Memory, FormState | None]:
         """The reply, the memory after it, and the form where it is to be kept under the memory's code."""

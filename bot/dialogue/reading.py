@@ -12,18 +12,23 @@ from knowledge.content import ScenarioQuestion
 
 _CLAUSES = re.compile(r"[，,。.；;！!\n]+|(?<=[?？])|\s(?=\S{4})")
 _ASKS = re.compile(
-    r"[?？]|吗|呢$|怎么|怎样|如何|多少|多久|多长|几天|哪|能不能|可不可以|是否|什么|咋|为啥|为什么|请问|谁|要不要|行不行|可以.{1,}不|"
+    r"[?？]|吗|(?<!没)(?<!没有)呢$|怎么|怎样|如何|多少|多久|多长|多大|几天|哪|能不能|可不可以|是否|什么|咋|为啥|为什么|请问|谁|要不要|行不行|可以.{1,}不|"
     r"\b(?:what|how|where|when|why|which|who|can i|do i)\b"
 )
 _NUMBER = re.compile(r"^(?:我?选|答案是?|第)?\s*([1-9一二三四五六七八九])\s*(?:个|种|项|条|号|\.|、)?(?:吧|的)?$")
 _PARTICLES = re.compile(r"^(?:嗯+|哦|啊|那|就|应该|我们?|他们?|她们?|两个?人?|都)+|(?:的|了|啊|呀|哦|呢|吧|嘛|哈|噢|着)+$")
 _YES = re.compile(r"^(?:是|对|嗯|好|有|行|可以|没错|当然|确实|yes|yeah|ok)(?:的|了|啊|呀|哦|吧|呢)*$")
 _NO = re.compile(r"^(?:不|没|否|无|还没|未|不是|没有|不对|不行|no|nope)(?:的|了|有|啊|呀|哦|吧|呢|过)*$")
-_NEGATION = re.compile(r"(?:不|没|没有|不是|未|非|别)$")
+_NEGATION = re.compile(r"(?:不|没|没有|不是|未|非|别)[去来]?$")
 GENERIC = frozenset("是有没不够对的了到满还无都过超")
 """words of these characters alone say something only about the question that was asked"""
 DIGITS = "一二三四五六七八九"
+_FILLERS = "我你您他她它们俩两个人家里这那就也真已经现在目前暂时去来过办早刚好呢啊呀吧嘛哦嗯哈，。"
+_REACHED = re.compile(r"满(\d+)周?岁")
+_AGE = re.compile(rf"(?<![\d{DIGITS}十])(\d{{2}}|[{DIGITS}]?十[{DIGITS}]?)(?![\d{DIGITS}十年月日天个万千百块元级])")
 SHORT_CHARS = 10
+LABEL_CHARS = 3
+"""a label of so many characters says, alone, which question it answers"""
 SHARED_CHARS = 4
 Hit = tuple[str | None, tuple[int, int]]
 """choice id and where in the text its word stands"""
@@ -72,6 +77,12 @@ def read_choice(question: ScenarioQuestion, text: str) -> str | None:
     return _match(question, text, distinctive=True)[0]
 
 
+def says_only(question: ScenarioQuestion, choice: str, text: str) -> bool:
+    """Whether the text is one of the choice's words and nothing else."""
+    words = dict(_words(question)).get(choice, ())
+    return text in words or _PARTICLES.sub("", text) in words
+
+
 def statements(text: str) -> list[str]:
     return [c.strip() for c in _CLAUSES.split(text) if c and c.strip() and not is_question(c)]
 
@@ -91,10 +102,12 @@ def _read_asked(question: ScenarioQuestion, said: str) -> Hit:
         return choice, span
     if number is not None:
         return question.choices[number].id, (0, len(said))
+    if choice := _old_enough(question, said, of_all=True):
+        return choice, (0, len(said))
     at = 0
     for clause in said.split("，"):
         choice, span = _match(question, clause, distinctive=False)
-        if choice := choice or _yes_or_no(question, clause):
+        if choice := choice or _yes_or_no(question, clause) or _old_enough(question, clause):
             return choice, (at + span[0], at + (span[1] or len(clause)))
         at += len(clause) + 1
     return None, NOWHERE
@@ -113,9 +126,37 @@ def _yes_or_no(question: ScenarioQuestion, clause: str) -> str | None:
     if _YES.match(bare):
         return "yes"
     yes = next(c for c in question.choices if c.id == "yes")
-    if _NO.match(bare) and (yes.label[0] in "是有" or not re.search(r"[没无不]", yes.label)):
+    plainly = yes.label[0] in "是有" or not re.search(r"[没无不]", yes.label)
+    if plainly and (_NO.match(bare) or _denies(clause, dict(_words(question))["yes"])):
         return "no"
     return None
+
+
+def _denies(clause: str, words: Sequence[str]) -> bool:
+    """不是突然的, 没有残疾: one of the words, and a negation before it each time."""
+    found = [_is_negated(clause, at, at + len(w)) for w in words if not _is_generic(w) for at in _positions(clause, w)]
+    return bool(found) and all(found)
+
+
+def _old_enough(question: ScenarioQuestion, clause: str, of_all: bool = False) -> str | None:
+    """我28她26: for a question whether somebody, or each of several (of_all), has reached the ages that it names."""
+    reached = [c for c in question.choices if not re.search("[没不]", c.label)]
+    if len(question.choices) != 2 or len(reached) != 1 or "不满" in question.ask:
+        return None
+    wanted = [int(n) for n in _REACHED.findall(question.ask + reached[0].label)]
+    said = [_number_of(n) for n in _AGE.findall(clause)]
+    if not wanted or not said or (len(wanted) > 1) is not of_all or min(wanted) <= min(said) < max(wanted):
+        return None
+    below = next(c for c in question.choices if c is not reached[0])
+    return (reached[0] if min(said) >= max(wanted) else below).id
+
+
+def _number_of(digits: str) -> int:
+    """12, 十二, 三十五"""
+    if digits.isdigit():
+        return int(digits)
+    tens, _, ones = digits.partition("十")
+    return 10 * (DIGITS.index(tens) + 1 if tens else 1) + (DIGITS.index(ones) + 1 if ones else 0)
 
 
 def _match(question: ScenarioQuestion, clause: str, distinctive: bool) -> Hit:
@@ -124,9 +165,10 @@ def _match(question: ScenarioQuestion, clause: str, distinctive: bool) -> Hit:
     hits: list[tuple[int, int, str]] = []
     for choice, words in _words(question):
         for word in words:
-            if word in (clause, bare) and not (distinctive and _is_generic(word)):
+            whole_label = word == words[0] == clause and len(word) >= LABEL_CHARS
+            if whole_label or (word in (clause, bare) and not (distinctive and _is_generic(word))):
                 return choice, (0, len(clause))
-            if _is_generic(word) and (distinctive or len(word) == 1 or len(clause) > SHORT_CHARS):
+            if _is_generic(word) and (distinctive or len(word) == 1 or not _is_about(question, clause)):
                 continue
             hits += [(at, at + len(word), choice) for at in _positions(clause, word)]
     kept = [h for h in hits if not any(o[0] <= h[0] and h[1] <= o[1] and o[1] - o[0] > h[1] - h[0] for o in hits)]
@@ -157,7 +199,13 @@ def _positions(clause: str, word: str) -> Iterable[int]:
 
 
 def _is_negated(clause: str, start: int, end: int) -> bool:
-    return clause[start:end][:1] not in "不没未非无别" and bool(_NEGATION.search(clause[max(0, start - 2) : start]))
+    return clause[start:end][:1] not in "不没未非无别" and bool(_NEGATION.search(clause[max(0, start - 3) : start]))
+
+
+def _is_about(question: ScenarioQuestion, clause: str) -> bool:
+    """没有孩子 answers whether there are children, 没有重名 something else: short, and no word that is not the question's."""
+    known = {*question.ask, *GENERIC, *_FILLERS, *(ch for _, words in _words(question) for word in words for ch in word)}
+    return len(clause) <= SHORT_CHARS and set(clause) <= known
 
 
 def _is_generic(word: str) -> bool:

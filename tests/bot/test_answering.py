@@ -26,14 +26,15 @@ from tests.factories import ON, make_entry
     ("text", "kind"),
     [
         ("我不想活了", "self_harm"), ("活着真没意思", "self_harm"), ("好想死", "self_harm"), ("要是死了就好了一了百了", "self_harm"),
-        ("我妈说要跳楼", "self_harm"), ("老公喝醉了就打我", "domestic_violence"), ("遭遇家暴怎么办", "domestic_violence"),
-        ("他把我打伤了", "domestic_violence"), ("婆婆被儿媳打", "domestic_violence"), ("有人用裸照威胁我", "sexual_violence"),
+        ("我妈说要跳楼", "other_self_harm"), ("我想去死", "self_harm"), ("老公逼得我想死", "self_harm"),
+        ("女儿说不想活了", "other_self_harm"), ("老公喝醉了就打我", "domestic_violence"), ("遭遇家暴怎么办", "domestic_violence"),
+        ("他把我打伤了", "domestic_violence"), ("婆婆被儿媳打", "elder"), ("有人用裸照威胁我", "sexual_violence"),
         ("爸爸打我我害怕", "child"), ("刚才在路边捡到一个弃婴", "child"), ("孩子走丢了", "missing"), ("我奶奶走失一天了", "missing"),
         ("家里着火了", "danger"), ("救命啊", "danger"), ("我被骗到传销窝点了", "trafficking"),
     ],
 )  # fmt: skip
 def test_urgent_situations_are_recognised(text, kind):
-    assert find_crisis(normalise(text)) is not None, kind
+    assert find_crisis(normalise(text)) == kind
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,7 @@ def test_urgent_situations_are_recognised(text, kind):
     [
         "我想死你了", "笑死我了", "累死了今天", "给我打个电话", "打官司要多少钱", "打工的在哪领证", "死亡证明去哪开", "救命的拼音怎么写",
         "家里老人去世了要办什么", "烈士子女有什么待遇", "热死了天气", "打印结婚证", "老公打呼噜", "房子失火了能申请临时救助吗",
+        "我在外面打工奶奶的低保谁去申请", "网贷天天打我家里电话",
     ],
 )  # fmt: skip
 def test_lookalikes_raise_no_alarm(text):

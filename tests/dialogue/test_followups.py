@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from bot.dialogue.followups import standing_alone, with_matter
+from bot.dialogue.followups import going_back, standing_alone, with_matter
 from bot.dialogue.guided import find_code, new_code
 from bot.dialogue.single_turn import find_intent, matter_of, wants_guidance
 from bot.dialogue.wording import ENGLISH_FILE, Wording, load_english
@@ -29,6 +29,18 @@ TAXONOMY = load_taxonomy()
 )  # fmt: skip
 def test_what_leans_on_the_question_before_is_made_to_stand_alone(text, previous, meant):
     assert standing_alone(normalise(text), previous, TAXONOMY) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("回到刚才那个问题", ""), ("说回前面那个，要带什么", "要带什么"), ("前面那个要多少钱", "要多少钱"), ("上一个问题", ""),
+        ("一开始问的那个还要身份证吗", "还要身份证吗"), ("我还是回到前面的问题吧", ""), ("刚才那个要多少钱", None),
+        ("之前办的结婚证丢了怎么办", None), ("之前离过婚能领证吗", None), ("回到刚才的低保", None),
+    ],
+)  # fmt: skip
+def test_going_back_to_the_topic_before_is_told_from_speaking_of_the_past(text, rest):
+    assert going_back(normalise(text)) == rest
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,19 @@ def talk(scenario: Scenario, *texts: str) -> FormState:
         ("organisations", ["基金会", "公开募捐", "是，不满一年"], {"kind": "foundation", "matter": "raise", "charity": "new"}, None),
         ("assistance", ["不是", "无儿无女", "六十多了", "没收入"],
          {"urgent": "no", "support": "none", "ability": "yes", "income": "below"}, None),
+        ("marriage", ["结婚", "都是内地的", "我28她26"], {"matter": "marry", "residents": "mainland", "age": "both"}, "single"),
+        ("marriage", ["结婚", "都是内地的", "我二十四，她十九"], {"matter": "marry", "residents": "mainland", "age": "not-yet"}, None),
+        ("marriage", ["结婚", "都是内地的", "男的21女的20"], {"matter": "marry", "residents": "mainland"}, "age"),
+        ("marriage", ["结婚", "都满了"], {"matter": "marry", "age": "both"}, "residents"),
+        ("adoption", ["收养", "福利院的", "是", "今年二十九"],
+         {"matter": "adopt", "child": "institution", "nationality": "yes", "age": "no"}, None),
+        ("adoption", ["收养", "福利院的", "是", "满30了"],
+         {"matter": "adopt", "child": "institution", "nationality": "yes", "age": "yes"}, "partner"),
+        ("adoption", ["解除收养", "孩子16了"], {"matter": "end", "adult": "no"}, "agreed"),
+        ("assistance", ["不是突然的"], {"urgent": "no"}, "support"),
+        ("assistance", ["没出事"], {"urgent": "no"}, "support"),
+        ("organisations", ["协会", "成立", "没有重名"], {"kind": "association", "matter": "establish"}, "supervisor"),
+        ("organisations", ["协会", "成立", "还没有呢"], {"kind": "association", "matter": "establish", "supervisor": "no"}, None),
         ("other", ["残疾人补贴", "有", "二级", "不是"], {"matter": "disabled", "certificate": "yes", "level": "severe", "low": "no"}, None),
     ],
 )  # fmt: skip
@@ -149,6 +162,13 @@ def test_answers_that_the_content_no_longer_knows_are_asked_again():
     marriage = SCENARIOS["marriage"]
     old = FormState(scenario="marriage", answers={"matter": "marry", "residents": "mars"}, trail=("matter", "residents"), asked="gone")
     assert form.fitted(marriage, old) == FormState(scenario="marriage", answers={"matter": "marry"}, trail=("matter",), asked="residents")
+
+
+def test_what_was_said_already_is_recognised_and_nothing_else():
+    scenario = SCENARIOS["marriage"]
+    state = talk(scenario, "结婚", "都是内地居民")
+    for text, again in (("结婚", True), ("都是内地居民", True), ("离婚", False), ("结婚的人多大年纪", False), ("我妈", False)):
+        assert form.says_again(scenario, state, text) is again, text
 
 
 def test_random_words_never_undo_an_answer():

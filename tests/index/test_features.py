@@ -77,3 +77,15 @@ def test_a_question_without_any_known_word_still_has_features():
     table = build_features(corpus.vectors[0], "zzz", found, np.full(40, -3.7, dtype=np.float32), corpus, Cues())
     assert np.isfinite(table.values).all()
     assert np.isfinite(table.overall).all()
+
+
+def test_shared_pairs_come_back_as_they_were_saved(tmp_path):
+    texts = ["结婚登记", "离婚登记要多久", "，a。", ""]
+    table = GramTable.build(texts)
+    table.save(tmp_path / "grams.npz")
+    again = GramTable.load(tmp_path / "grams.npz")
+    rows = np.array([0, 1, 2])
+    for asked in ("结婚登记处", "a", "完全不同"):
+        plain = [len(bigrams(asked) & bigrams(t)) / len(bigrams(asked) | bigrams(t)) for t in texts[:3]]
+        assert again.overlap(asked, rows) == pytest.approx(plain)
+        assert table.overlap(asked, rows) == pytest.approx(plain)

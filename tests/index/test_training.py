@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
-from index.cases import HIDES, Cases, find_top, without
+from index import cases as cases_module
+from index.cases import HIDES, Cases, build_cases, find_top, without
 from index.encoder import OfflineEncoder
 from index.encoder_training import first_hit_share, pair_batches, split_passages, tune_encoder
-from index.features import NEGATIVE, QUESTION, Cues
+from index.features import NEGATIVE, QUESTION, Cues, GramTable
 from index.lexical import LexicalIndex
 from index.passages import passages_of
 from index.ranker import Ranker
@@ -29,7 +31,7 @@ def learnable():
     centre = np.random.default_rng(5).normal(size=(30, 32)).astype(np.float32)
     vectors = centre[corpus.entry_of] + 0.5 * corpus.vectors * 32**0.5
     texts = [f"{text}第{entry}号" for text, entry in zip(corpus.texts, corpus.entry_of, strict=True)]
-    return replace(corpus, vectors=vectors / np.linalg.norm(vectors, axis=1, keepdims=True), texts=texts)
+    return replace(corpus, vectors=vectors / np.linalg.norm(vectors, axis=1, keepdims=True), texts=texts, grams=GramTable.build(texts))
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,22 @@ def test_every_question_is_asked_and_every_third_also_with_more_hidden(learnable
     assert (cases.right[cases.hides == HIDES.index("entry")] == -1).all()
     found = cases[cases.right >= 0]
     assert (found.candidates[np.arange(len(found)), found.right] == found.entry).all()
+
+
+def no_cues(text: str) -> Cues:
+    return Cues()
+
+
+def test_several_processes_ask_what_one_asks(learnable, monkeypatch):
+    monkeypatch.setattr(cases_module, "BLOCK", 64)
+    log_p = np.log(np.random.default_rng(2).dirichlet(np.ones(30), int((learnable.role == QUESTION).sum()))).astype(np.float32)
+    score = LexicalIndex.build(learnable.texts).scores
+    alone = build_cases(learnable, log_p, score, no_cues, seed=3)
+    monkeypatch.setattr(cases_module, "MANY", 10)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    together = build_cases(learnable, log_p, score, no_cues, seed=3)
+    for field in fields(Cases):
+        assert np.array_equal(getattr(alone, field.name), getattr(together, field.name)), field.name
 
 
 def test_a_question_never_finds_itself(learnable, trained):
