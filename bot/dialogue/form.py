@@ -11,7 +11,7 @@ from knowledge.conditions import is_true
 from knowledge.content import Outcome, Scenario, ScenarioQuestion
 from knowledge.scenarios import next_step, skipped_questions
 
-from .reading import read_choice, read_text, says_only
+from .reading import choice_said, read_choice, read_text
 
 UNKNOWN_CHOICE = "unknown"
 """a choice with this id means the same as 不知道"""
@@ -82,9 +82,13 @@ def take_text(scenario: Scenario, state: FormState, text: str) -> FormState | No
     return _answered(scenario, state, found) if found else None
 
 
-def says_again(scenario: Scenario, state: FormState, text: str) -> bool:
-    """Whether the normalised text only repeats an answer that was given."""
-    return any(says_only(q, state.answers[q.id], text) for q in scenario.questions if q.id in state.answers)
+def say_again(scenario: Scenario, state: FormState, text: str) -> FormState | None:
+    """The normalised text only repeats an answer that was given (the state as it is), or gives another to that question."""
+    said = {q.id: choice for q in scenario.questions if q.id in state.answers and (choice := choice_said(q, text))}
+    if len(said) != 1:
+        return None
+    question, choice = next(iter(said.items()))
+    return state if state.answers[question] == choice else _answered(scenario, state, said)
 
 
 def correct_text(scenario: Scenario, state: FormState, text: str) -> FormState | None:

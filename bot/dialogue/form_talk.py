@@ -116,7 +116,12 @@ class FormTalk:
             return self.choose(chosen)
         if move := self._informed(form.take_text(self.scenario, self.state, clean)):
             return replace(move, aside=questions_in(clean))
-        return self.control("continue") if form.says_again(self.scenario, self.state, clean) else None
+        said = form.say_again(self.scenario, self.state, clean)
+        if said is None:
+            return None
+        if said is self.state:
+            return self.control("continue")
+        return replace(self._moved(said, "inform"), lead="form_changed")
 
     def show(self, move: FormMove) -> tuple[Answer, Memory, FormState | None]:
         """The reply, the memory after it, and the form where it is to be kept under the memory's code."""

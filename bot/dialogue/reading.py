@@ -77,10 +77,11 @@ def read_choice(question: ScenarioQuestion, text: str) -> str | None:
     return _match(question, text, distinctive=True)[0]
 
 
-def says_only(question: ScenarioQuestion, choice: str, text: str) -> bool:
-    """Whether the text is one of the choice's words and nothing else."""
-    words = dict(_words(question)).get(choice, ())
-    return text in words or _PARTICLES.sub("", text) in words
+def choice_said(question: ScenarioQuestion, text: str) -> str | None:
+    """The one choice that the text is a word of and nothing else; words like 没有 are no one's."""
+    forms = {text, _PARTICLES.sub("", text)}
+    said = [choice for choice, words in _words(question) if any(w in forms and not _is_generic(w) for w in words)]
+    return said[0] if len(said) == 1 else None
 
 
 def statements(text: str) -> list[str]:
@@ -127,13 +128,13 @@ def _yes_or_no(question: ScenarioQuestion, clause: str) -> str | None:
         return "yes"
     yes = next(c for c in question.choices if c.id == "yes")
     plainly = yes.label[0] in "是有" or not re.search(r"[没无不]", yes.label)
-    if plainly and (_NO.match(bare) or _denies(clause, dict(_words(question))["yes"])):
+    if plainly and (_NO.match(bare) or (_asks_one_thing(question) and _denies(clause, dict(_words(question))["yes"]))):
         return "no"
     return None
 
 
 def _denies(clause: str, words: Sequence[str]) -> bool:
-    """不是突然的, 没有残疾: one of the words, and a negation before it each time."""
+    """不是突然的: one of the words, and a negation before it each time."""
     found = [_is_negated(clause, at, at + len(w)) for w in words if not _is_generic(w) for at in _positions(clause, w)]
     return bool(found) and all(found)
 
@@ -204,8 +205,15 @@ def _is_negated(clause: str, start: int, end: int) -> bool:
 
 def _is_about(question: ScenarioQuestion, clause: str) -> bool:
     """没有孩子 answers whether there are children, 没有重名 something else: short, and no word that is not the question's."""
-    known = {*question.ask, *GENERIC, *_FILLERS, *(ch for _, words in _words(question) for word in words for ch in word)}
+    known = {*GENERIC, *_FILLERS}
+    if _asks_one_thing(question):
+        known.update(question.ask, *(word for _, words in _words(question) for word in words))
     return len(clause) <= SHORT_CHARS and set(clause) <= known
+
+
+def _asks_one_thing(question: ScenarioQuestion) -> bool:
+    """Else whoever denies one may still be the other."""
+    return "或者" not in question.ask
 
 
 def _is_generic(word: str) -> bool:

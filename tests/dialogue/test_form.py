@@ -164,11 +164,14 @@ def test_answers_that_the_content_no_longer_knows_are_asked_again():
     assert form.fitted(marriage, old) == FormState(scenario="marriage", answers={"matter": "marry"}, trail=("matter",), asked="residents")
 
 
-def test_what_was_said_already_is_recognised_and_nothing_else():
+def test_what_was_said_already_is_recognised_and_what_is_said_otherwise_changes_it():
     scenario = SCENARIOS["marriage"]
     state = talk(scenario, "结婚", "都是内地居民")
-    for text, again in (("结婚", True), ("都是内地居民", True), ("离婚", False), ("结婚的人多大年纪", False), ("我妈", False)):
-        assert form.says_again(scenario, state, text) is again, text
+    for text in ("结婚", "都是内地居民"):
+        assert form.say_again(scenario, state, text) is state
+    for text in ("结婚要带什么", "结婚的人多大年纪", "我妈", "没有"):
+        assert form.say_again(scenario, state, text) is None, text
+    assert form.say_again(scenario, state, "离婚").answers == {"matter": "divorce", "residents": "mainland"}
 
 
 def test_random_words_never_undo_an_answer():
