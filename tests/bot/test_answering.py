@@ -103,7 +103,7 @@ def test_a_long_story_is_also_searched_by_its_question():
     assert search_variants("短问题") == ["短问题"]
 
 
-@pytest.mark.parametrize("text", ["那要多少钱", "离婚的呢", "那么多久", "在哪办", "还有别的材料吗"])
+@pytest.mark.parametrize("text", ["那要多少钱", "要多少钱", "大概要多久", "离婚的呢", "那么多久", "在哪办", "还有别的材料吗"])
 def test_a_question_without_a_topic_is_a_follow_up(text):
     assert is_follow_up(text) or text == "在哪办"
 
