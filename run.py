@@ -341,12 +341,13 @@ def prepare(app_python: Path, environment: dict[str, str], data: Path) -> None:
 
 def prepared_from(data: Path) -> str:
     """Of the content and the code that makes data of it, and of the settings; empty where a part of the data is missing."""
-    made = [data / "index" / "current", data / "rasa" / "project" / "domain.yml"]
+    made, database = [data / "index" / "current", data / "rasa" / "project" / "domain.yml"], data / "minda.db"
     if "MINDA_DATABASE_URL" not in os.environ:
-        made.append(data / "minda.db")
+        made.append(database)
     if not all(path.is_file() for path in made):
         return ""
-    digest = hashlib.sha256(repr(sorted((k, v) for k, v in os.environ.items() if k.startswith("MINDA_"))).encode())
+    which = database.stat().st_ino if database in made else 0  # another file once a backup was restored
+    digest = hashlib.sha256(repr(sorted((k, v) for k, v in os.environ.items() if k.startswith("MINDA_"))).encode() + str(which).encode())
     for folder in ("knowledge", "index", "bot"):
         for path in sorted(p for p in (ROOT / folder).rglob("*") if p.suffix in (".py", ".yaml", ".yml")):
             digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ class Model:
     classifier: EntryClassifier
     ranker: Ranker
     thresholds: dict[str, float]
-    facts: dict[str, object]
+    facts: dict[str, Any]
 
 
 def build_corpus(entries: Sequence[Entry], passages: Sequence[Passage], vectors: Floats, grams: GramTable | None = None) -> Corpus:
@@ -152,7 +153,7 @@ def build_bundle(
 
 def _kept_model(previous: IndexBundle, corpus: Corpus, fresh: int, *, at_any_drift: bool) -> Model | None:
     model = load_model(previous.folder)
-    drift = int(str(model.facts.get("drift", 0))) + fresh
+    drift = model.facts["drift"] + fresh
     if model.facts.get("entry_ids") != list(corpus.entry_ids) or (drift > MOST_DRIFT * len(corpus.texts) and not at_any_drift):
         return None
     return replace(model, facts={**model.facts, "drift": drift})
@@ -161,7 +162,7 @@ def _kept_model(previous: IndexBundle, corpus: Corpus, fresh: int, *, at_any_dri
 def load_engine(snapshot: Snapshot, bundle: IndexBundle, cues: CueFinder) -> Engine | None:
     """The engine of a bundle over the entries of the snapshot; None where one of the bundle's is not among them."""
     model = load_model(bundle.folder)
-    ids = list(model.facts["entry_ids"])  # type: ignore[call-overload]
+    ids: list[str] = model.facts["entry_ids"]
     known = [snapshot.entries[i] for i in ids if i in snapshot.entries]
     if len(known) != len(ids):
         return None

@@ -55,7 +55,7 @@ class Screen:
     name = "screen"
 
     def __init__(
-        self, composer: Composer, safety: Mapping[str, tuple[Entry, str]], reviewed: Callable[[str], str | None] = lambda text: None
+        self, composer: Composer, safety: Mapping[str, tuple[Entry, str]], reviewed: Callable[[str], str | None]
     ) -> None:
         self._composer = composer
         self._reviewed = reviewed

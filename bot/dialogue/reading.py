@@ -103,12 +103,12 @@ def _read_asked(question: ScenarioQuestion, said: str) -> Hit:
         return choice, span
     if number is not None:
         return question.choices[number].id, (0, len(said))
-    if choice := _old_enough(question, said, of_all=True):
+    if choice := _old_enough(question, said):
         return choice, (0, len(said))
     at = 0
     for clause in said.split("，"):
         choice, span = _match(question, clause, distinctive=False)
-        if choice := choice or _yes_or_no(question, clause) or _old_enough(question, clause):
+        if choice := choice or _yes_or_no(question, clause):
             return choice, (at + span[0], at + (span[1] or len(clause)))
         at += len(clause) + 1
     return None, NOWHERE
@@ -139,17 +139,20 @@ def _denies(clause: str, words: Sequence[str]) -> bool:
     return bool(found) and all(found)
 
 
-def _old_enough(question: ScenarioQuestion, clause: str, of_all: bool = False) -> str | None:
-    """我28她26: for a question whether somebody, or each of several (of_all), has reached the ages that it names."""
+def _old_enough(question: ScenarioQuestion, said: str) -> str | None:
+    """我28她26: for a question whether somebody, or each of several, has reached the ages that it names. Of several
+    ages for one person none is taken: one of them may be the child's."""
     reached = [c for c in question.choices if not re.search("[没不]", c.label)]
     if len(question.choices) != 2 or len(reached) != 1 or "不满" in question.ask:
         return None
     wanted = [int(n) for n in _REACHED.findall(question.ask + reached[0].label)]
-    said = [_number_of(n) for n in _AGE.findall(clause)]
-    if not wanted or not said or (len(wanted) > 1) is not of_all or min(wanted) <= min(said) < max(wanted):
+    ages = [_number_of(n) for n in _AGE.findall(said)]
+    if not wanted or not ages:
         return None
-    below = next(c for c in question.choices if c is not reached[0])
-    return (reached[0] if min(said) >= max(wanted) else below).id
+    if min(ages) >= max(wanted):
+        return reached[0].id
+    below = next(c.id for c in question.choices if c is not reached[0])
+    return below if (min(ages) if len(wanted) > 1 else max(ages)) < min(wanted) else None
 
 
 def _number_of(digits: str) -> int:

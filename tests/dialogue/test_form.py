@@ -51,6 +51,7 @@ def talk(scenario: Scenario, *texts: str) -> FormState:
          {"matter": "adopt", "child": "institution", "nationality": "yes", "age": "no"}, None),
         ("adoption", ["收养", "福利院的", "是", "满30了"],
          {"matter": "adopt", "child": "institution", "nationality": "yes", "age": "yes"}, "partner"),
+        ("adoption", ["收养", "福利院的", "是", "我35，我老婆28"], {"matter": "adopt", "child": "institution", "nationality": "yes"}, "age"),
         ("adoption", ["解除收养", "孩子16了"], {"matter": "end", "adult": "no"}, "agreed"),
         ("assistance", ["不是突然的"], {"urgent": "no"}, "support"),
         ("assistance", ["没出事"], {"urgent": "no"}, "support"),

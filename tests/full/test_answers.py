@@ -12,9 +12,9 @@ from tests.conftest import run_minda
 SETS = Path(__file__).resolve().parents[1] / "evaluation"
 
 
-def evaluate(data: Path, name: str, tmp_path: Path) -> tuple[dict[str, float], list[dict]]:
+def evaluate(data: Path, name: str, tmp_path: Path, *options: str) -> tuple[dict[str, float], list[dict]]:
     misses = tmp_path / "misses.jsonl"
-    done = run_minda(data, "eval", str(SETS / name), "--misses", str(misses))
+    done = run_minda(data, "eval", str(SETS / name), "--misses", str(misses), *options)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line.split() for line in done.stdout.splitlines()]
     figures = {r[0]: float(r[1]) for r in rows if len(r) == 2 and r[1].replace(".", "", 1).isdigit()}
@@ -27,23 +27,30 @@ def test_every_fact_that_is_easily_told_wrong_is_told_right(full_data, tmp_path)
     assert figures["key_facts_of_answered"] == 1.0
 
 
-def test_the_public_set_keeps_its_floors(full_data, tmp_path):
-    figures, _ = evaluate(full_data, "public.jsonl", tmp_path)
-    assert figures["key_facts_of_answered"] >= 0.88
-    assert figures["confidently_wrong_in_scope"] <= 0.05
-    assert figures["redirect_right"] >= 0.85
-    assert figures["out_of_scope_false_answer"] <= 0.04
-    assert figures["crisis_recall"] == 1.0
+FLOORS = {
+    "public.jsonl": {"key_facts": 0.88, "wrong": 0.05, "redirects": 0.85, "crisis": 1.0},
+    "indirect.jsonl": {"key_facts": 0.87, "wrong": 0.1, "redirects": 0.75, "crisis": 0.95},
+}
+"""indirect questions say nothing by its name; their floors lie just below what was reached when the set was written"""
 
 
-def test_indirect_wordings_are_not_answered_wrongly_more_than_measured(full_data, tmp_path):
-    """These say nothing by its name; each floor lies just below what was reached when the set was written."""
-    figures, _ = evaluate(full_data, "indirect.jsonl", tmp_path)
-    assert figures["key_facts_of_answered"] >= 0.87
-    assert figures["confidently_wrong_in_scope"] <= 0.1
-    assert figures["redirect_right"] >= 0.75
+@pytest.mark.parametrize("name", FLOORS)
+def test_our_own_questions_keep_their_floors(full_data, tmp_path, name):
+    figures, _ = evaluate(full_data, name, tmp_path)
+    floors = FLOORS[name]
+    assert figures["key_facts_of_answered"] >= floors["key_facts"]
+    assert figures["confidently_wrong_in_scope"] <= floors["wrong"]
+    assert figures["redirect_right"] >= floors["redirects"]
     assert figures["out_of_scope_false_answer"] <= 0.04
-    assert figures["crisis_recall"] >= 0.95
+    assert figures["crisis_recall"] >= floors["crisis"]
+
+
+@pytest.mark.parametrize(("name", "same", "different"), [("pairs.jsonl", 0.8, 0.95), ("indirect_pairs.jsonl", 0.42, 0.95)])
+def test_paraphrases_get_the_same_entry_as_often_as_measured(full_data, tmp_path, name, same, different):
+    """Indirect pairs share hardly a word: .475 were reached when the floor was set."""
+    figures, _ = evaluate(full_data, "facts.jsonl", tmp_path, "--pairs", str(SETS / name))
+    assert figures["paraphrases_same_entry"] >= same
+    assert figures["different_questions_different_entry"] >= different
 
 
 def test_a_left_out_example_finds_its_entry_among_the_first_three(full_data):

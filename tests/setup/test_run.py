@@ -102,6 +102,25 @@ def test_the_internal_secret_is_for_its_owner_only(tmp_path):
     assert (tmp_path / "run" / "secret").stat().st_mode & 0o777 == 0o600
 
 
+def test_data_are_prepared_again_where_a_part_is_missing_or_the_database_is_another(tmp_path, monkeypatch):
+    monkeypatch.delenv("MINDA_DATABASE_URL", raising=False)
+    assert run.prepared_from(tmp_path) == ""
+    for name in ("index/current", "rasa/project/domain.yml", "minda.db"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+    before = run.prepared_from(tmp_path)
+    assert before == run.prepared_from(tmp_path) != ""
+    (tmp_path / "restored").write_text("1")
+    os.replace(tmp_path / "restored", tmp_path / "minda.db")
+    assert run.prepared_from(tmp_path) != before
+    monkeypatch.setenv("MINDA_CITY", "another")
+    other = run.prepared_from(tmp_path)
+    monkeypatch.setenv("MINDA_CITY", "a third")
+    assert run.prepared_from(tmp_path) != other
+    (tmp_path / "rasa" / "project" / "domain.yml").unlink()
+    assert run.prepared_from(tmp_path) == ""
+
+
 def test_a_taken_port_is_replaced(capsys):
     import socket
 
